@@ -30,11 +30,7 @@ impl Price {
     /// From dollars, rounded to the nearest micro-dollar; NaN, infinities, sentinels (≥ 1e12) and
     /// non-positive values give [`Price::NONE`].
     pub fn from_f64(dollars: f64) -> Self {
-        if dollars.is_finite() && dollars > 0.0 && dollars < 1e9 {
-            Self(libm::round(dollars * MICROS as f64) as i64)
-        } else {
-            Self::NONE
-        }
+        if dollars.is_finite() && dollars > 0.0 && dollars < 1e9 { Self(round_micros(dollars)) } else { Self::NONE }
     }
 
     /// Dollars.
@@ -86,7 +82,7 @@ impl fmt::Display for Price {
 impl Money {
     /// From dollars, rounded to the nearest micro-dollar; `None` for NaN, infinities and sentinels (≥ 1e12).
     pub fn from_f64(dollars: f64) -> Option<Self> {
-        (dollars.is_finite() && dollars.abs() < 1e12).then(|| Self(libm::round(dollars * MICROS as f64) as i64))
+        (dollars.is_finite() && dollars.abs() < 1e12).then(|| Self(round_micros(dollars)))
     }
 
     /// Dollars.
@@ -200,6 +196,12 @@ impl fmt::Display for Qty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
+}
+
+/// Nearest micro-dollar of an amount that the caller has bounded by 1e12.
+#[allow(clippy::cast_possible_truncation, reason = "|dollars| < 1e12, so micro-dollars stay below 2^63")]
+fn round_micros(dollars: f64) -> i64 {
+    libm::round(dollars * MICROS as f64) as i64
 }
 
 /// Writes micro-dollars with at least `min_decimals` decimals and no trailing zeros beyond them.
