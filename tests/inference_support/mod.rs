@@ -1,6 +1,7 @@
 //! Shared by the inference tests: the fixture zoo, a copy of it to damage, and the runtime or a clear skip.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test support: a failure here is a failed test")]
 
 use std::path::{Path, PathBuf};
 
