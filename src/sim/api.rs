@@ -167,6 +167,7 @@ pub struct ContractDetails {
 
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "moved a few times, never kept in numbers; a box buys nothing")]
 #[allow(missing_docs, reason = "TWS message names and fields")]
 pub enum Request {
     StartApi {
