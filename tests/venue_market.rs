@@ -1,6 +1,8 @@
 //! The simulated market: bars rebuild exactly from samples, the synthetic walk has no drift, the future does not leak
 //! into the past, the same seed gives the same bytes.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't read its data fails here")]
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
