@@ -1,1 +1,3 @@
-//! app.
+//! The subcommands: the only place that knows every part. Errors leave here as one sentence and exit code 1.
+
+pub mod cli;
