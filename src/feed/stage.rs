@@ -1,8 +1,8 @@
 //! The feed stage: annotates ticks, watches the liveness of the feed, passes every fact on.
 //! At most [`FeedStage::OUTPUTS_MAX`] outputs for one input.
 
-use super::sanity::{Fault, Sanity};
 use super::Config;
+use super::sanity::{Fault, Sanity};
 use crate::clock::{MILLISECOND, SessionTime};
 use crate::domain::Price;
 use crate::message::{MarketEvent, Quality, SymbolStatus, Tick};

@@ -106,7 +106,8 @@ fn a_jump_is_believed_once_it_has_held() {
 
 #[test]
 fn a_status_that_lowers_trust_is_followed_by_the_quote_as_unfit() {
-    for kind in [StatusKind::NoLine(354), StatusKind::MarketDataType(3), StatusKind::Halted(1), StatusKind::Halted(-1)] {
+    for kind in [StatusKind::NoLine(354), StatusKind::MarketDataType(3), StatusKind::Halted(1), StatusKind::Halted(-1)]
+    {
         let mut rig = Rig::live();
         rig.tick(good(0));
         let out = rig.status(START + SECOND, 0, kind);
