@@ -1,1 +1,5 @@
-//! telemetry.
+//! Telemetry.
+mod counters;
+mod latency;
+pub use counters::{Counter, Counters};
+pub use latency::{Hop, LatencyError, LatencyRecorder, MAX_NS};
