@@ -36,7 +36,7 @@ pub enum Hop {
     TickToIntent,
     /// Intent approved → its bytes handed to the socket, the journal's sync included.
     IntentToSend,
-    /// Target reaches routing → the order that follows is sent.
+    /// Intent made → the first acknowledgement of the broker read (wall time).
     OrderRouting,
     /// Order sent → the broker's acknowledgement read.
     SendToAck,

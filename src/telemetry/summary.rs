@@ -12,7 +12,7 @@ use crate::domain::{Money, Qty};
 pub const INFERENCE_P95_BUDGET_MS: f64 = 100.0;
 /// Budget from market event to decision, p99, ms.
 pub const DECISION_P99_BUDGET_MS: f64 = 350.0;
-/// Budget from target to order sent, p99, ms.
+/// Budget from an intent to the broker's first acknowledgement, p99, ms.
 pub const ROUTING_P99_BUDGET_MS: f64 = 2_000.0;
 
 /// Money that is written as dollars.
@@ -214,7 +214,7 @@ pub struct Budgets {
     pub inference_p95_ms: Option<f64>,
     /// Market event to decision, p99, ms; budget [`DECISION_P99_BUDGET_MS`].
     pub decision_p99_ms: Option<f64>,
-    /// Target to order sent, p99, ms; budget [`ROUTING_P99_BUDGET_MS`].
+    /// Intent to the first acknowledgement, p99, ms; budget [`ROUTING_P99_BUDGET_MS`].
     pub routing_p99_ms: Option<f64>,
     /// How many of the three were missed.
     pub missed: u64,
