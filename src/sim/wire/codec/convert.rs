@@ -221,15 +221,15 @@ pub(super) fn client_order(o: api::Order) -> order::Order {
     }
 }
 
-/// An order as a gateway echoes it [recorded]: prices 0 where the order has none, no transmit flag, and a set
-/// of fields that never changed on 204 recorded echoes.
+/// An order as a gateway echoes it [recorded]: prices 0 where the order has none (a trail by
+/// percent leaves its aux price out), no transmit flag, and a set of fields that never changed on 204 recorded echoes.
 pub(super) fn gateway_order(o: api::Order) -> order::Order {
     order::Order {
         client_id: Some(o.client_id),
         order_id: Some(o.order_id),
         perm_id: Some(o.perm_id),
         limit_price: Some(o.limit_price.unwrap_or(0.0)),
-        aux_price: Some(o.aux_price.unwrap_or(0.0)),
+        aux_price: if o.trailing_percent.is_some() { o.aux_price } else { Some(o.aux_price.unwrap_or(0.0)) },
         clearing_intent: Some("IB".to_owned()),
         volatility_type: Some(0),
         reference_price_type: Some(0),
