@@ -33,18 +33,20 @@ pub(super) fn set(x: Option<f64>) -> Option<f64> {
     x.filter(|v| v.is_finite() && *v < f64::MAX)
 }
 
-/// A decimal text, never in exponent form: `100`, `0.01`.
+/// A decimal text, never in exponent form: `100`, `0.01`. What is no number is absent.
 pub(super) fn decimal(x: f64) -> Option<String> {
     let mut out = String::new();
     write_decimal(&mut out, x);
-    Some(out)
+    text(out)
 }
 
-/// As [`decimal`], into a reused text.
+/// As [`decimal`], into a reused text, which stays empty where `x` is no number.
 pub(super) fn write_decimal(out: &mut String, x: f64) {
     out.clear();
-    // Writing to a String cannot fail. Adding 0.0 makes −0 read 0.
-    let _ = write!(out, "{}", x + 0.0);
+    if x.is_finite() {
+        // Writing to a String cannot fail. Adding 0.0 makes −0 read 0.
+        let _ = write!(out, "{}", x + 0.0);
+    }
 }
 
 /// Reads a decimal text; absent and empty are 0.
