@@ -12,7 +12,10 @@ const MATRIX: &[(&str, &[&str])] = &[
     ("message", &["clock", "domain"]),
     // The shell knows the concrete stages: it is what joins them.
     ("pipeline", &["clock", "domain", "message", "feed", "features", "inference", "decision", "routing", "telemetry"]),
-    ("config", &["broker", "clock", "decision", "domain", "feed", "features", "inference", "journal", "pipeline", "routing"]),
+    (
+        "config",
+        &["broker", "clock", "decision", "domain", "feed", "features", "inference", "journal", "pipeline", "routing"],
+    ),
     // A stage knows the vocabulary and the stage contract, never another stage.
     ("feed", &["clock", "domain", "message", "pipeline"]),
     ("features", &["clock", "domain", "message", "pipeline"]),
