@@ -2,6 +2,7 @@
 
 pub mod cli;
 mod load;
+pub mod train_export;
 mod zoo;
 
 use std::process::ExitCode;

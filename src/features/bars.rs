@@ -1,6 +1,7 @@
 //! One-minute bars from sampled ticks, one symbol. A trade shows as a step of the day's volume or a new last
 //! price. Volume of a minute = day volume at its last tick − at the previous bar's last tick. A minute that was
-//! not watched from its start makes no bar: its open and range are unknown.
+//! not watched from its start makes no bar (its open and range are unknown), nor does one whose price moved
+//! without volume (a correction, or a vendor's gap: no trade can be told).
 
 use crate::clock::{MINUTE, SessionTime};
 use crate::domain::{Price, SymbolId};
@@ -144,7 +145,7 @@ impl BarBuilder {
         };
         self.closed_volume = slot.day_volume;
         slot.minute = i64::MIN;
-        Some(bar)
+        (bar.volume > 0).then_some(bar)
     }
 }
 

@@ -66,7 +66,6 @@ fn shape(row: &mut [f32], state: &Rolling, minute: i64) {
         if !r.is_nan() {
             squares += r * r;
             cubes += r * r * r;
-            travel += r.abs();
             known += 1;
             if !later.is_nan() {
                 products += r * later;
@@ -74,6 +73,8 @@ fn shape(row: &mut [f32], state: &Rolling, minute: i64) {
             }
         }
         later = r;
+        let leg = (state.path.at(minute - i) - state.path.at(minute - i - 1)).abs();
+        travel += if leg.is_nan() { 0.0 } else { leg };
     }
     if known >= 20 {
         let n = f64::from(known);

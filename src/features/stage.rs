@@ -98,7 +98,8 @@ impl FeaturesStage {
         self.counters
     }
 
-    /// Puts one closed bar into the state. The bar builder and history end here; an exporter enters here.
+    /// Puts one closed bar into the state. The bar builder and history end here; an exporter enters here. Volume 0
+    /// means that the volume is unknown.
     pub fn apply_bar(&mut self, bar: &Bar) {
         let plausible = bar.low.is_some() && bar.low <= bar.open.min(bar.close) && bar.high >= bar.open.max(bar.close);
         let (Some(rolling), true) = (self.rolling.get_mut(bar.symbol.index()), plausible) else {
@@ -117,14 +118,14 @@ impl FeaturesStage {
     }
 
     /// Takes a bar of the broker's history. Only bars that are over and lie in the warm-up window count: today's,
-    /// and the last minutes of the session before. So whatever the broker sends, the state starts the same.
+    /// and the last minutes of the session before, with volume. So whatever the broker sends, the state starts alike.
     pub fn warm_up(&mut self, now: SessionTime, bar: &Bar) {
         let today = Date::new_york(now);
         let date = Date::new_york(bar.start);
         let in_window = date == today
             || previous_trading_day(today) == Some(date)
                 && regular_hours(date).is_some_and(|h| bar.start >= h.close - self.history);
-        if !in_window || bar.start + MINUTE > now {
+        if !in_window || bar.start + MINUTE > now || bar.volume == 0 {
             self.counters.ignored_history += 1;
             return;
         }
