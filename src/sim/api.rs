@@ -167,6 +167,7 @@ pub struct ContractDetails {
 
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "moved a few times, never kept in numbers; a box buys nothing")]
 #[allow(missing_docs, reason = "TWS message names and fields")]
 pub enum Request {
     StartApi {
@@ -266,6 +267,11 @@ pub enum Request {
     Unserved {
         msg_id: i32,
         req_id: i32,
+    },
+    /// A request that is never answered: the log level, or the cancel of something that is not served. It
+    /// counts as a message for pacing.
+    Unanswered {
+        msg_id: i32,
     },
     /// The socket is gone; the venue drops the connection's subscriptions (its orders live on).
     Disconnected,
