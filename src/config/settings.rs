@@ -4,8 +4,8 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::layers::ConfigError;
-use crate::decision;
 use crate::pipeline::{GroupSpec, Topology};
+use crate::{decision, features, feed};
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +17,12 @@ pub struct Settings {
     pub universe: UniverseSettings,
     /// `[pipeline]`.
     pub pipeline: PipelineSettings,
+    /// `[feed]`.
+    pub feed: feed::Config,
+    /// `[features]`.
+    pub features: features::Config,
+    /// `[inference]`.
+    pub inference: InferenceSettings,
     /// `[decision]`.
     pub decision: decision::Config,
     /// `[demo]`.
@@ -57,6 +63,14 @@ pub struct PipelineSettings {
     pub groups: Vec<GroupSpec>,
 }
 
+/// `[inference]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InferenceSettings {
+    /// Wall time that one pass over all models may take.
+    pub budget_ms: u32,
+}
+
 /// `[demo]`: the simulated session that `make demo` plays.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,7 +99,12 @@ impl Settings {
     }
 
     fn validate(&self) -> Result<(), String> {
+        self.feed.validate()?;
+        self.features.validate()?;
         self.decision.validate()?;
+        if !(1..=10_000).contains(&self.inference.budget_ms) {
+            return Err(format!("inference.budget_ms = {} must be 1 to 10000", self.inference.budget_ms));
+        }
         let demo = &self.demo;
         if !(demo.speed.is_finite() && demo.speed > 0.0) {
             return Err(format!("demo.speed = {} must be a positive number", demo.speed));
