@@ -1,7 +1,10 @@
 //! The subcommands: the only place that knows every part. Errors leave here as one sentence and exit code 1.
 
+mod bridge;
 pub mod cli;
+mod gateway_child;
 mod load;
+mod sinks;
 pub mod train_export;
 mod zoo;
 

@@ -146,7 +146,7 @@ impl Bridge {
             transmit: true,
             ..Order::default()
         };
-        self.request(now, TRADE, Request::PlaceOrder { contract, order: Box::new(order) });
+        self.request(now, TRADE, Request::PlaceOrder { contract, order });
         Ok(())
     }
 
