@@ -1,6 +1,7 @@
 //! The subcommands: the only place that knows every part. Errors leave here as one sentence and exit code 1.
 
 pub mod cli;
+pub mod gateway;
 mod load;
 pub mod train_export;
 mod zoo;
@@ -25,6 +26,7 @@ pub fn main(cli: Cli) -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Perf(args) => perf(&args.folder),
+        Command::Gateway(args) => gateway::run(args),
         _ => anyhow::bail!("not wired yet"),
     }
 }

@@ -134,7 +134,9 @@ impl Referee {
 
     fn note(&mut self, client: Option<i32>, response: &Response) {
         match response {
-            Response::ExecutionDetails { contract, execution, .. } => self.ledger.execution(&contract.symbol, execution),
+            Response::ExecutionDetails { contract, execution, .. } => {
+                self.ledger.execution(&contract.symbol, execution)
+            }
             Response::CommissionReport { exec_id, commission, .. } => self.ledger.commission(exec_id, *commission),
             Response::OrderStatus { order_id, status, client_id, perm_id, .. } => {
                 self.ledger.status(*client_id, *order_id, *perm_id, status);

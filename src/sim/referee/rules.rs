@@ -68,7 +68,8 @@ impl Referee {
             return self.violation("guard", now, client, id, "bad_side_or_quantity", format!("{order:?}"));
         };
         let qty = order.total_quantity as i64;
-        let limit = if order.order_type == "MKT" { Price::NONE } else { Price::from_f64(order.limit_price.unwrap_or(0.0)) };
+        let limit =
+            if order.order_type == "MKT" { Price::NONE } else { Price::from_f64(order.limit_price.unwrap_or(0.0)) };
         let held = self.ledger.held(&facts.symbol);
         let (buys, sells) = self.ledger.exposure(&facts.symbol, (client, id));
         let already = self.ledger.orders.get(&(client, id)).map_or(0, |o| o.filled);
@@ -210,7 +211,11 @@ impl Referee {
         let least = self.exercised.smallest_margin_cushion.get_or_insert(cushion);
         *least = least.min(cushion);
         if gross.to_f64() > self.limits.max_gross_notional_usd {
-            self.guard(c, "gross_notional", format!("{gross} USD, {:.2} permitted", self.limits.max_gross_notional_usd));
+            self.guard(
+                c,
+                "gross_notional",
+                format!("{gross} USD, {:.2} permitted", self.limits.max_gross_notional_usd),
+            );
         }
         if gross.to_f64() / 2.0 > equity.to_f64() * self.limits.max_initial_margin_share {
             let detail = format!("initial margin {} of equity {equity}", Money(gross.0 / 2));

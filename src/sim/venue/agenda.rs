@@ -3,11 +3,7 @@
 //! **Delays** (assumed; IB publishes none): each way takes 50–150 ms, uniformly, so that an acknowledgement takes
 //! 100–300 ms; once in a hundred ways an exponential tail of mean 1 s is added, at most 4 s.
 
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "delays are a few seconds of nanoseconds"
-)]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "delays are a few seconds of nanoseconds")]
 
 use std::collections::BTreeMap;
 

@@ -212,12 +212,7 @@ mod tests {
     const CENT: i64 = 10_000;
 
     fn quote(bid: i64, bid_size: i64, ask: i64, ask_size: i64) -> Quote {
-        Quote {
-            bid: Price(bid * CENT),
-            bid_size: Qty(bid_size),
-            ask: Price(ask * CENT),
-            ask_size: Qty(ask_size),
-        }
+        Quote { bid: Price(bid * CENT), bid_size: Qty(bid_size), ask: Price(ask * CENT), ask_size: Qty(ask_size) }
     }
 
     fn book(q: Quote) -> Book {

@@ -81,4 +81,3 @@ pub(super) fn details(r: &Reference, hours: &str) -> ContractDetails {
         ..ContractDetails::default()
     }
 }
-

@@ -254,15 +254,8 @@ impl Core {
                 format_date,
                 keep_up_to_date,
             } => {
-                let ask = super::history::Ask {
-                    req_id,
-                    end,
-                    duration,
-                    bar_size,
-                    what_to_show,
-                    format_date,
-                    keep_up_to_date,
-                };
+                let ask =
+                    super::history::Ask { req_id, end, duration, bar_size, what_to_show, format_date, keep_up_to_date };
                 self.historical(conn, &contract, ask);
             }
             // Answered at once and whole: there is nothing left to cancel.
@@ -294,10 +287,8 @@ impl Core {
             self.pacing_told = false;
         } else if !self.pacing_told {
             self.pacing_told = true;
-            let text = format!(
-                "Max rate of messages per second has been exceeded:max={max} rec={} (1)",
-                self.messages.len()
-            );
+            let text =
+                format!("Max rate of messages per second has been exceeded:max={max} rec={} (1)", self.messages.len());
             answer(conn, error(self.now, -1, 100, text), out);
         }
         // The window is all that is kept: its length is bounded by the breach that it reports.

@@ -97,12 +97,8 @@ impl Core {
         let update = self.sampler.snapshot(r.id, self.now);
         let m = &self.markets[r.id.index()];
         let mut ticks = ticks(&update);
-        let day = [
-            (tick::HIGH, m.day_high),
-            (tick::LOW, m.day_low),
-            (tick::CLOSE, r.prior_close),
-            (tick::OPEN, m.day_open),
-        ];
+        let day =
+            [(tick::HIGH, m.day_high), (tick::LOW, m.day_low), (tick::CLOSE, r.prior_close), (tick::OPEN, m.day_open)];
         ticks.extend(day.into_iter().filter(|(_, p)| p.is_some()).map(|(kind, p)| Tick::price(kind, p, None)));
         for t in ticks {
             answer(conn, t.response(req_id), out);

@@ -59,7 +59,8 @@ impl Core {
             let how = format!("Filled Size: {}", self.orders.get(m.perm).map_or(0, |r| r.filled));
             self.orders.finish(m.perm, Status::Filled, text::eastern(self.now), how);
         }
-        let exchange = if self.draw.below(4) == 0 { "IBKRATS".into() } else { self.reference(symbol).primary_exchange.clone() };
+        let exchange =
+            if self.draw.below(4) == 0 { "IBKRATS".into() } else { self.reference(symbol).primary_exchange.clone() };
         let Some((r, reference)) = self.of(m.perm) else { return };
         let execution = Execution {
             order_id: r.order_id,

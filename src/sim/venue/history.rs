@@ -50,12 +50,15 @@ impl Core {
         if ask.what_to_show != "TRADES" {
             return Err(invalid(format!("What to show \"{}\" is not supported", ask.what_to_show)));
         }
-        let bar_size = bar_size(&ask.bar_size)
-            .ok_or_else(|| invalid("Historical data bar size setting is invalid. Legal ones are: 1 min, 2 mins, 3 mins, \
-                                    5 mins, 10 mins, 15 mins, 20 mins, 30 mins, 1 hour".into()))?;
-        let length = duration(&ask.duration).ok_or_else(|| {
-            invalid("Historical data query end date/time string or duration is invalid".into())
+        let bar_size = bar_size(&ask.bar_size).ok_or_else(|| {
+            invalid(
+                "Historical data bar size setting is invalid. Legal ones are: 1 min, 2 mins, 3 mins, \
+                                    5 mins, 10 mins, 15 mins, 20 mins, 30 mins, 1 hour"
+                    .into(),
+            )
         })?;
+        let length = duration(&ask.duration)
+            .ok_or_else(|| invalid("Historical data query end date/time string or duration is invalid".into()))?;
         let end = if ask.end.trim().is_empty() {
             self.now
         } else {

@@ -114,7 +114,8 @@ pub(super) fn pair(r: &Record, reference: &Reference, account: &str, word: &str)
 
 /// completedOrder.
 pub(super) fn completed(r: &Record, reference: &Reference, account: &str) -> Response {
-    let Response::OpenOrder { contract, order, state } = open_order(r, reference, account, r.status.word(), None) else {
+    let Response::OpenOrder { contract, order, state } = open_order(r, reference, account, r.status.word(), None)
+    else {
         return Response::CompletedOrdersEnd;
     };
     Response::CompletedOrder { contract, order, state }
