@@ -2,6 +2,7 @@
 
 mod bridge;
 pub mod cli;
+pub mod gateway;
 mod gateway_child;
 mod load;
 mod sinks;
@@ -28,6 +29,7 @@ pub fn main(cli: Cli) -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Perf(args) => perf(&args.folder),
+        Command::Gateway(args) => gateway::run(args),
         _ => anyhow::bail!("not wired yet"),
     }
 }
