@@ -47,6 +47,23 @@ pub struct Order {
     pub transmit: bool,
     pub what_if: bool,
     pub filled_quantity: f64,
+    /// 0 = the gateway's default for the order type.
+    pub trigger_method: i32,
+    pub all_or_none: bool,
+    /// 0 = all of it.
+    pub display_size: i32,
+    pub good_after_time: String,
+    pub trailing_percent: Option<f64>,
+    /// Of a trail; a gateway echoes one on stops and limits too.
+    pub trail_stop_price: Option<f64>,
+    /// The parent's permId on a child's echo, 0 = none.
+    pub parent_perm_id: i64,
+    /// Echoed on GTC orders.
+    pub auto_cancel_date: String,
+    /// Echoed: the user who sent it.
+    pub submitter: String,
+    /// Echoed as 0 or 1.
+    pub use_price_mgmt_algo: bool,
 }
 
 /// The order state part of openOrder; the margin fields only answer a what-if.
@@ -140,10 +157,17 @@ pub struct ContractDetails {
     pub stock_type: String,
     pub min_size: f64,
     pub size_increment: f64,
+    pub suggested_size_increment: f64,
+    pub industry: String,
+    pub category: String,
+    pub subcategory: String,
+    /// Groups smart-routing exchanges.
+    pub agg_group: i32,
 }
 
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "moved a few times, never kept in numbers; a box buys nothing")]
 #[allow(missing_docs, reason = "TWS message names and fields")]
 pub enum Request {
     StartApi {
@@ -243,6 +267,11 @@ pub enum Request {
     Unserved {
         msg_id: i32,
         req_id: i32,
+    },
+    /// A request that is never answered: the log level, or the cancel of something that is not served. It
+    /// counts as a message for pacing.
+    Unanswered {
+        msg_id: i32,
     },
     /// The socket is gone; the venue drops the connection's subscriptions (its orders live on).
     Disconnected,

@@ -1,1 +1,16 @@
-//! wire.
+//! The wire side of the simulated gateway: a TWS-protocol server on loopback. Turns sockets into
+//! [`Request`](crate::sim::api::Request)s and [`Response`](crate::sim::api::Response)s into frames; owns
+//! framing, handshake, encodings, threads and sockets. Holds no logic of the venue and shares no code with any
+//! TWS client, so that mistakes cannot cancel.
+//!
+//! A byte's way in: `server` (socket, reader thread) → `framing` → `codec` → the venue's queue. A byte's way
+//! out: `server::Server::send` → `codec` → the connection's writer thread. Server versions 213–226, all
+//! protobuf; another encoding is one more file under `codec` and one more arm in [`codec::Codec`].
+
+pub mod codec;
+pub mod framing;
+pub mod handshake;
+pub mod messages;
+pub mod server;
+
+pub use server::{Server, ServerOptions, WireError};
