@@ -17,6 +17,7 @@ use crate::pipeline::Outbox;
 
 impl RoutingStage {
     pub(super) fn on_broker(&mut self, now: SessionTime, event: &BrokerEvent, out: &mut Outbox<RoutingOut>) {
+        self.see_id(event);
         match event {
             BrokerEvent::Link(state) => self.on_link(*state, now, out),
             BrokerEvent::Status(s) => self.on_status(s, now, out),
@@ -47,6 +48,19 @@ impl RoutingStage {
             BrokerEvent::Withdrawn(id) => self.on_withdrawn(*id, now, out),
             // No what-if is asked yet; an answer to someone else's must not touch an order.
             BrokerEvent::WhatIf(_) => {}
+        }
+    }
+
+    /// Our next order id lies above every id of this client that the broker ever names.
+    fn see_id(&mut self, event: &BrokerEvent) {
+        let (client, id) = match event {
+            BrokerEvent::Status(s) => (s.client, s.order_id),
+            BrokerEvent::OpenOrder(o) | BrokerEvent::Completed(o) => (o.client, o.order_id),
+            BrokerEvent::Execution(e) => (e.client, e.order_id),
+            _ => return,
+        };
+        if self.is_mine(client) {
+            self.ids.seen(id);
         }
     }
 
@@ -256,7 +270,6 @@ impl RoutingStage {
             order_ref: o.order_ref,
             arrival: Price::NONE,
         };
-        self.ids.seen(o.order_id);
         let order = Order::adopted(terms, o.perm_id, self.epoch.unwrap_or_default(), now);
         if self.book.insert(order, now).is_err() {
             self.freeze(symbol, Freeze::UNBOOKED, now);

@@ -260,6 +260,11 @@ impl OrderWriter for Wire {
         if !b.swallow && b.orders.get(&id).is_some_and(BrokerOrder::is_live) {
             let o = b.orders.get_mut(&id).unwrap();
             o.terms = *order.terms();
+            if o.remaining() <= 0 {
+                // Fills overtook the smaller size: nothing is left to work.
+                o.status = if o.remaining() == 0 { BrokerStatus::Filled } else { BrokerStatus::Cancelled };
+                o.terms.qty = Qty(o.filled);
+            }
             b.tell(id);
         }
         Ok(())

@@ -293,6 +293,12 @@ impl Book {
         if from != to {
             order.changed_at = now;
         }
+        if from == State::Unknown && to != from && to.is_live() {
+            // Found alive after doubt: whatever was asked before may never have arrived.
+            order.cancels = 0;
+            order.absent_rounds = 0;
+            order.absent_weak_rounds = 0;
+        }
         if !to.is_live() {
             order.pending = None;
         }
