@@ -111,18 +111,24 @@ impl RoutingStage {
         if change.to == State::Unknown {
             self.reconciler.request();
         }
-        if change.to == State::Rejected {
-            // The next child would meet the same refusal: an entry is over, an exit waits.
-            let work = &mut self.work[change.symbol.index()];
-            let filled = self.book.exposure(change.symbol).filled;
-            if work.target.is_some_and(|t| super::short_horizon_execution::closes(&t, filled)) {
-                work.retry_at = now + super::config::secs(self.config.execution.reduce_retry_s);
-            } else {
-                work.target = None;
-            }
+        if matches!(change.to, State::Rejected | State::Withdrawn) {
+            self.hold_back(change, now);
         }
         if change.from != change.to {
             self.advance(change.symbol, now, out);
+        }
+    }
+
+    /// The next child at once would meet the same fate: a refused entry is over, everything else waits a moment.
+    fn hold_back(&mut self, change: &OrderChange, now: SessionTime) {
+        let filled = self.book.exposure(change.symbol).filled;
+        let retry = super::config::secs(self.config.execution.reduce_retry_s);
+        let work = &mut self.work[change.symbol.index()];
+        let closing = work.target.is_some_and(|t| super::short_horizon_execution::closes(&t, filled));
+        match (change.to, closing) {
+            (State::Rejected, false) => work.target = None,
+            (State::Withdrawn, _) => work.retry_at = now + crate::pipeline::GRID,
+            _ => work.retry_at = now + retry,
         }
     }
 
@@ -199,7 +205,10 @@ impl RoutingStage {
     }
 
     fn on_open_order(&mut self, o: &OpenOrderFact, now: SessionTime, out: &mut Outbox<RoutingOut>) {
-        let id = self.book.order(o.order_id).filter(|k| self.is_mine(o.client) && k.terms.order_ref == o.order_ref);
+        // An id alone may be another session's; a gateway that leaves our reference out is believed.
+        let id = self.book.order(o.order_id).filter(|k| {
+            self.is_mine(o.client) && (k.terms.order_ref == o.order_ref || o.order_ref.is_empty())
+        });
         let id = id.map(|k| k.terms.order_id).or_else(|| self.book.by_perm(o.perm_id));
         let Some(id) = id else { return self.on_strange_order(o, now, out) };
         let round = self.reconciler.round();
