@@ -6,6 +6,7 @@ pub mod gateway;
 mod gateway_child;
 mod load;
 mod sinks;
+mod stages;
 pub mod train_export;
 mod zoo;
 
