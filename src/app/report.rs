@@ -106,7 +106,7 @@ impl Ending<'_> {
         };
         let journal = Book {
             executions: totals.executions.len() as u64,
-            positions: self.named(totals.positions.iter().map(|(s, q)| (*s, *q))),
+            positions: totals.positions.clone().into_iter().filter(|(_, q)| *q != Qty::ZERO).collect(),
             cash: first + totals.cash_flow - totals.commissions,
             commissions: totals.commissions,
         };

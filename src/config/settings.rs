@@ -5,7 +5,7 @@ use toml::Table;
 
 use super::layers::ConfigError;
 use crate::pipeline::{GroupSpec, Topology};
-use crate::{broker, decision, features, feed, routing};
+use crate::{broker, decision, features, feed, journal, routing};
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +27,10 @@ pub struct Settings {
     pub decision: decision::Config,
     /// `[routing]`.
     pub routing: routing::Config,
+    /// `[journal]`.
+    pub journal: journal::JournalConfig,
+    /// `[sender]`.
+    pub sender: journal::SenderConfig,
     /// `[broker]`; checked when a broker is connected, since the shipped account is empty.
     pub broker: broker::ib::Config,
     /// `[demo]`.
@@ -107,6 +111,8 @@ impl Settings {
         self.features.validate()?;
         self.decision.validate()?;
         self.routing.validate()?;
+        self.journal.validate()?;
+        self.sender.validate()?;
         if !(1..=10_000).contains(&self.inference.budget_ms) {
             return Err(format!("inference.budget_ms = {} must be 1 to 10000", self.inference.budget_ms));
         }
