@@ -1,1 +1,11 @@
-//! .
+//! How stages run: the stage contract, rings, threads, waiting, pinning, and the one table of topology.
+
+pub mod affinity;
+pub mod ring;
+mod stage;
+pub mod topology;
+pub mod wait;
+
+pub use stage::{GRID, Outbox, Stage};
+pub use topology::{GroupSpec, StageName, Topology};
+pub use wait::Wait;

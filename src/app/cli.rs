@@ -1,0 +1,111 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Intraday trading for Interactive Brokers, and a simulated TWS gateway to prove it against.
+#[derive(Debug, Parser)]
+#[command(name = "ibkr-trader", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play a whole session against the simulated gateway and report on it.
+    Demo(DemoArgs),
+    /// Trade against a TWS or IB Gateway.
+    Run(RunArgs),
+    /// Play a session in one thread on a virtual clock: the same inputs give the same bytes.
+    Backtest(BacktestArgs),
+    /// Check settings, models, runtime, cores and the gateway, and say what is missing.
+    Doctor(RunArgs),
+    /// Print a saved performance report.
+    Perf(PerfArgs),
+}
+
+/// Where settings come from.
+#[derive(Clone, Debug, Args)]
+pub struct SettingsArgs {
+    /// The base settings file: must hold every key.
+    #[arg(long, default_value = "config/default.toml")]
+    pub config: PathBuf,
+    /// A profile laid over it (repeatable).
+    #[arg(long)]
+    pub profile: Vec<PathBuf>,
+    /// One more override, `section.key=value` (repeatable).
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Settings; the demo lays config/demo.toml over them first.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Real data instead of the synthetic market: a day of 1-minute bars (`….csv.gz`) or a prefix of tick files.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Session seconds per wall second, instead of demo.speed.
+    #[arg(long)]
+    pub speed: Option<f64>,
+    /// Minutes of session time, instead of demo.minutes.
+    #[arg(long)]
+    pub minutes: Option<i64>,
+    /// No progress display.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `run` and `doctor`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Clock file of a simulated gateway; without it the session runs in real time.
+    #[arg(long)]
+    pub clock_file: Option<PathBuf>,
+    /// Allows a live account (also needs broker.live = true and broker.account).
+    #[arg(long)]
+    pub live: bool,
+    /// Ends the session after so many minutes of session time; default: at the closing bell.
+    #[arg(long)]
+    pub minutes: Option<i64>,
+    /// No progress display.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `backtest`.
+#[derive(Debug, Args)]
+pub struct BacktestArgs {
+    /// Settings; the backtest lays config/demo.toml over them first.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Real data instead of the synthetic market.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Seed of market and venue, instead of demo.seed.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Minutes of session time, instead of demo.minutes.
+    #[arg(long)]
+    pub minutes: Option<i64>,
+    /// Where decisions and orders go, one line each.
+    #[arg(long, default_value = "run/backtest.csv")]
+    pub out: PathBuf,
+}
+
+/// `perf`.
+#[derive(Debug, Args)]
+pub struct PerfArgs {
+    /// The folder of a run's report.
+    #[arg(default_value = "perf/latest")]
+    pub folder: PathBuf,
+}

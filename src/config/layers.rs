@@ -1,0 +1,271 @@
+//! Layers of TOML and the checks that need the text: every key of a layer must exist in the shipped
+//! `config/default.toml`, and the base layer must have every key. Errors carry file, line and nearest name.
+
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
+
+/// Environment variables that override settings: `IBKR_TRADER__SECTION__KEY=value`.
+pub const ENV_PREFIX: &str = "IBKR_TRADER__";
+
+/// The shipped base file: what keys exist, and of what type, is written nowhere else.
+const SCHEMA: &str = include_str!("../../config/default.toml");
+
+/// Why settings were refused. Each is one sentence with the fix in it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("settings file {file} can't be read ({source}); pass --config FILE or run in the project's folder")]
+    Unreadable {
+        /// Which file.
+        file: String,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+    /// Not TOML.
+    #[error("{file}:{line}: not valid TOML: {why}")]
+    Syntax {
+        /// Which file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// The parser's word.
+        why: String,
+    },
+    /// A key that does not exist.
+    #[error("{place}: unknown key `{key}`{hint}")]
+    Unknown {
+        /// File and line, or the variable.
+        place: String,
+        /// The key's full path.
+        key: String,
+        /// The nearest known name.
+        hint: String,
+    },
+    /// The base file lacks a key.
+    #[error("{file}: key `{key}` is missing; the shipped config/default.toml has `{key} = {default}`")]
+    Missing {
+        /// Which file.
+        file: String,
+        /// The key's full path.
+        key: String,
+        /// The shipped value.
+        default: String,
+    },
+    /// A value of another type.
+    #[error("{place}: `{key}` must be {wanted}, not {found}")]
+    Type {
+        /// File and line, or the variable.
+        place: String,
+        /// The key's full path.
+        key: String,
+        /// Type of the shipped value.
+        wanted: &'static str,
+        /// Type found.
+        found: &'static str,
+    },
+    /// A value out of range, or an unknown word.
+    #[error("settings: {0}")]
+    Invalid(String),
+}
+
+/// Settings in the making: later layers override earlier ones.
+#[derive(Debug)]
+pub struct Layers {
+    schema: Table,
+    merged: Table,
+}
+
+impl Layers {
+    /// Starts from the base file at `path`, which must have every key.
+    ///
+    /// # Errors
+    /// Unreadable, not TOML, an unknown, missing or mistyped key.
+    pub fn base(path: &Path) -> Result<Self, ConfigError> {
+        Self::base_text(&path.display().to_string(), &read(path)?)
+    }
+
+    /// Starts from a base text.
+    ///
+    /// # Errors
+    /// As [`Layers::base`].
+    pub fn base_text(file: &str, text: &str) -> Result<Self, ConfigError> {
+        let schema: Table = SCHEMA.parse().map_err(|e: toml::de::Error| ConfigError::Invalid(e.to_string()))?;
+        let mut layers = Self { merged: Table::new(), schema };
+        layers.overlay_text(file, text)?;
+        if let Some((key, default)) = first_missing(&layers.schema, &layers.merged, "") {
+            return Err(ConfigError::Missing { file: file.into(), key, default });
+        }
+        Ok(layers)
+    }
+
+    /// Lays a partial file over what is there.
+    ///
+    /// # Errors
+    /// Unreadable, not TOML, an unknown or mistyped key.
+    pub fn overlay(&mut self, path: &Path) -> Result<(), ConfigError> {
+        self.overlay_text(&path.display().to_string(), &read(path)?)
+    }
+
+    /// Lays a partial text over what is there.
+    ///
+    /// # Errors
+    /// As [`Layers::overlay`].
+    pub fn overlay_text(&mut self, file: &str, text: &str) -> Result<(), ConfigError> {
+        let syntax = |e: toml::de::Error| ConfigError::Syntax {
+            file: file.into(),
+            line: line_of(text, e.span().map_or(0, |s| s.start)),
+            why: e.message().to_string(),
+        };
+        let spanned = DeTable::parse(text).map_err(syntax)?;
+        check(spanned.get_ref(), &self.schema, "", &|offset| format!("{file}:{}", line_of(text, offset)))?;
+        merge(&mut self.merged, text.parse().map_err(syntax)?);
+        Ok(())
+    }
+
+    /// Lays environment overrides over what is there: `IBKR_TRADER__DECISION__NAMES_MAX=5`.
+    ///
+    /// # Errors
+    /// An unknown key or a mistyped value.
+    pub fn environment(&mut self, vars: impl Iterator<Item = (String, String)>) -> Result<(), ConfigError> {
+        let mut vars: Vec<_> = vars.filter(|(k, _)| k.starts_with(ENV_PREFIX)).collect();
+        vars.sort();
+        for (name, value) in vars {
+            let path: Vec<String> = name[ENV_PREFIX.len()..].split("__").map(str::to_lowercase).collect();
+            self.set(&name, &path, &value)?;
+        }
+        Ok(())
+    }
+
+    /// Sets one key from text, as an environment variable or a flag `origin` gives it.
+    ///
+    /// # Errors
+    /// An unknown key or a mistyped value.
+    pub fn set(&mut self, origin: &str, path: &[String], value: &str) -> Result<(), ConfigError> {
+        let quoted = Value::String(value.into()).to_string();
+        let as_toml = |v: &str| {
+            let mut text = String::new();
+            for table in &path[..path.len() - 1] {
+                text = if text.is_empty() { table.clone() } else { format!("{text}.{table}") };
+            }
+            let header = if text.is_empty() { String::new() } else { format!("[{text}]\n") };
+            format!("{header}{} = {v}\n", path[path.len() - 1])
+        };
+        let bare = as_toml(value);
+        let text = if bare.parse::<Table>().is_ok() { bare } else { as_toml(&quoted) };
+        self.overlay_text(origin, &text)
+    }
+
+    /// The merged table.
+    pub fn finish(self) -> Table {
+        self.merged
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { file: path.display().to_string(), source })
+}
+
+/// Line of a byte offset, from 1.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
+}
+
+fn check(
+    layer: &DeTable<'_>,
+    schema: &Table,
+    prefix: &str,
+    place: &dyn Fn(usize) -> String,
+) -> Result<(), ConfigError> {
+    for (key, value) in layer {
+        let name = key.get_ref().as_ref();
+        let path = join(prefix, name);
+        let at = || place(key.span().start);
+        let Some(known) = schema.get(name) else {
+            return Err(ConfigError::Unknown { place: at(), key: path, hint: nearest(name, schema) });
+        };
+        match (value.get_ref(), known) {
+            (DeValue::Table(inner), Value::Table(inner_schema)) => check(inner, inner_schema, &path, place)?,
+            (DeValue::Integer(_), Value::Float(_)) => {}
+            (found, wanted) if found.type_str() == wanted.type_str() => {}
+            (found, wanted) => {
+                return Err(ConfigError::Type {
+                    place: at(),
+                    key: path,
+                    wanted: wanted.type_str(),
+                    found: found.type_str(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn nearest(name: &str, schema: &Table) -> String {
+    let best = schema.keys().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+    best.map_or(String::new(), |b| format!("; did you mean `{b}`?"))
+}
+
+fn first_missing(schema: &Table, merged: &Table, prefix: &str) -> Option<(String, String)> {
+    schema.iter().find_map(|(key, value)| {
+        let path = join(prefix, key);
+        match (value, merged.get(key)) {
+            (Value::Table(s), Some(Value::Table(m))) => first_missing(s, m, &path),
+            (Value::Table(_), None) => Some((path, "{ … }".into())),
+            (v, None) => Some((path, v.to_string())),
+            _ => None,
+        }
+    })
+}
+
+fn join(prefix: &str, key: &str) -> String {
+    if prefix.is_empty() { key.to_string() } else { format!("{prefix}.{key}") }
+}
+
+fn merge(into: &mut Table, from: Table) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Table(old)), Value::Table(new)) => merge(old, new),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(result: Result<impl std::fmt::Debug, ConfigError>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn unknown_mistyped_missing_and_broken_keys_are_named_with_their_line() {
+        let mut base = Layers::base_text("default.toml", SCHEMA).unwrap();
+        let wrong = message(base.overlay_text("my.toml", "[decision]\n\nnames_mx = 3\n"));
+        assert_eq!(wrong, "my.toml:3: unknown key `decision.names_mx`; did you mean `names_max`?");
+        let wrong = message(base.overlay_text("my.toml", "[decision]\nnames_max = \"3\"\n"));
+        assert_eq!(wrong, "my.toml:2: `decision.names_max` must be integer, not string");
+        assert!(message(base.overlay_text("my.toml", "[decision\n")).starts_with("my.toml:1: not valid TOML"));
+        let short = SCHEMA.replace("names_max = ", "# names_max = ");
+        assert!(
+            message(Layers::base_text("d.toml", &short)).starts_with("d.toml: key `decision.names_max` is missing")
+        );
+    }
+
+    #[test]
+    fn later_layers_win_and_the_environment_is_last() {
+        let mut layers = Layers::base_text("default.toml", SCHEMA).unwrap();
+        layers.overlay_text("p.toml", "[decision]\nnames_max = 3\n[decision.cost]\nexecution_s = 7\n").unwrap();
+        let vars = [("IBKR_TRADER__DECISION__NAMES_MAX".to_string(), "4".to_string()), ("HOME".into(), "x".into())];
+        layers.environment(vars.into_iter()).unwrap();
+        let bad = [("IBKR_TRADER__DECISION__NAMES".to_string(), "4".to_string())];
+        assert!(message(layers.environment(bad.into_iter())).contains("did you mean `names_max`"));
+        let table = layers.finish();
+        assert_eq!(table["decision"]["names_max"].as_integer(), Some(4));
+        assert_eq!(table["decision"]["cost"]["execution_s"].as_integer(), Some(7));
+    }
+}

@@ -1,0 +1,134 @@
+//! The merged table as validated structs. Each part of the trader owns the struct of its section.
+
+use serde::Deserialize;
+use toml::Table;
+
+use super::layers::ConfigError;
+use crate::pipeline::{GroupSpec, Topology};
+use crate::{decision, features, feed};
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `[session]`.
+    pub session: SessionSettings,
+    /// `[universe]`.
+    pub universe: UniverseSettings,
+    /// `[pipeline]`.
+    pub pipeline: PipelineSettings,
+    /// `[feed]`.
+    pub feed: feed::Config,
+    /// `[features]`.
+    pub features: features::Config,
+    /// `[inference]`.
+    pub inference: InferenceSettings,
+    /// `[decision]`.
+    pub decision: decision::Config,
+    /// `[demo]`.
+    pub demo: DemoSettings,
+}
+
+/// `[session]`: what the run is called and when it trades.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionSettings {
+    /// Name of the profile, printed in banner and report.
+    pub profile: String,
+    /// Minutes after the opening bell before the first entry.
+    pub entries_after_open_min: i64,
+    /// Minutes before the session's end from which everything is flattened.
+    pub flat_before_end_min: i64,
+    /// Folder of journal and audit of the run.
+    pub folder: String,
+    /// Folder of histograms and summary.
+    pub perf_folder: String,
+    /// Folder of the models.
+    pub models_folder: String,
+}
+
+/// `[universe]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UniverseSettings {
+    /// Tickers, as IB spells them.
+    pub symbols: Vec<String>,
+}
+
+/// `[pipeline]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineSettings {
+    /// Threads; empty = chosen by the number of cores.
+    pub groups: Vec<GroupSpec>,
+}
+
+/// `[inference]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InferenceSettings {
+    /// Wall time that one pass over all models may take.
+    pub budget_ms: u32,
+}
+
+/// `[demo]`: the simulated session that `make demo` plays.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DemoSettings {
+    /// Session seconds per wall second.
+    pub speed: f64,
+    /// Symbols of the simulated market.
+    pub symbols: usize,
+    /// Seed of the simulated market.
+    pub seed: u64,
+    /// First minute of the window, `HH:MM` New York.
+    pub start: String,
+    /// Length of the window, minutes of session time.
+    pub minutes: i64,
+}
+
+impl Settings {
+    /// Reads the merged table and checks every range.
+    ///
+    /// # Errors
+    /// The first value out of range, named with what it may be.
+    pub fn from_table(table: Table) -> Result<Self, ConfigError> {
+        let settings: Self = table.try_into().map_err(|e: toml::de::Error| ConfigError::Invalid(e.to_string()))?;
+        settings.validate().map_err(ConfigError::Invalid)?;
+        Ok(settings)
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.feed.validate()?;
+        self.features.validate()?;
+        self.decision.validate()?;
+        if !(1..=10_000).contains(&self.inference.budget_ms) {
+            return Err(format!("inference.budget_ms = {} must be 1 to 10000", self.inference.budget_ms));
+        }
+        let demo = &self.demo;
+        if !(demo.speed.is_finite() && demo.speed > 0.0) {
+            return Err(format!("demo.speed = {} must be a positive number", demo.speed));
+        }
+        for (key, value) in [
+            ("session.entries_after_open_min", self.session.entries_after_open_min),
+            ("session.flat_before_end_min", self.session.flat_before_end_min),
+            ("demo.minutes", demo.minutes),
+        ] {
+            if !(0..=390).contains(&value) {
+                return Err(format!("{key} = {value} must be 0 to 390 minutes"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The map of stages to threads for a host with these cores.
+    ///
+    /// # Errors
+    /// An explicit map that is not valid here.
+    pub fn topology(&self, cores: &[usize]) -> Result<Topology, ConfigError> {
+        if self.pipeline.groups.is_empty() {
+            return Ok(Topology::automatic(cores));
+        }
+        Topology::checked(self.pipeline.groups.clone(), cores).map_err(ConfigError::Invalid)
+    }
+}

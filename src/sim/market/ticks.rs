@@ -1,0 +1,230 @@
+//! Real ticks, streamed: one file per symbol, merged by time. Nothing is invented: quotes and prints pass as recorded,
+//! crossed quotes included.
+//!
+//! **History** is one-minute bars of the prints earlier the same day (from 04:00 New York). The prior close is the
+//! last regular print in the previous trading day's file of the same folder, unknown without one; so is the average
+//! volume. Shortable shares are an assumption: a tenth of the previous day's volume, else 1,000,000. Where fewer
+//! symbols are asked than there are files, the largest files count as the most liquid.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::{Path, PathBuf};
+
+use super::reader::{Lines, files_with_prefix, micros, shares};
+use super::universe::{con_id, primary_exchange};
+use super::{Bar, MarketError, MarketOptions, MarketSource, Quote, RawBody, RawEvent, Reference};
+use crate::clock::{MINUTE, SessionTime};
+use crate::domain::calendar::{Date, RegularHours, previous_trading_day, regular_hours};
+use crate::domain::{Price, Qty, SymbolId};
+
+/// First line of a tick file.
+pub const HEADER: &str = "ts_ns,symbol,kind,bid,bid_size,ask,ask_size,last,last_size,exch,cond";
+/// Shortable shares where no volume is known.
+const SHORTABLE_DEFAULT: i64 = 1_000_000;
+
+/// The market of one day's tick files.
+pub struct TickMarket {
+    hours: RegularHours,
+    start: SessionTime,
+    references: Vec<Reference>,
+    history: Vec<Vec<Bar>>,
+    streams: Vec<Stream>,
+    heads: BinaryHeap<Reverse<(SessionTime, SymbolId)>>,
+    failure: Option<MarketError>,
+}
+
+impl TickMarket {
+    /// The files `PREFIX_SYMBOL.csv.gz`; the date is that of their first tick.
+    ///
+    /// # Errors
+    /// A file can't be read up to the start, or the day has no session.
+    pub fn open(prefix: &Path, options: &MarketOptions) -> Result<Self, MarketError> {
+        let mut market: Option<Self> = None;
+        for (symbol, path) in most_liquid(files_with_prefix(prefix), options.symbols) {
+            let mut stream = Stream { lines: Lines::open(&path, HEADER)?, id: SymbolId(0), head: None, behind: None };
+            stream.advance()?;
+            let Some(first) = stream.head else { continue };
+            let market = match &mut market {
+                Some(m) => m,
+                none => {
+                    let (hours, start) = options.window(Date::new_york(first.time))?;
+                    none.insert(Self::empty(hours, start))
+                }
+            };
+            market.add(stream, &symbol, &path)?;
+        }
+        market.ok_or_else(|| MarketError::NotFound(prefix.display().to_string()))
+    }
+
+    /// What broke a stream after opening, if anything did; the market plays on without that symbol.
+    pub fn failure(&self) -> Option<&MarketError> {
+        self.failure.as_ref()
+    }
+
+    fn empty(hours: RegularHours, start: SessionTime) -> Self {
+        let (references, history, streams) = (Vec::new(), Vec::new(), Vec::new());
+        Self { hours, start, references, history, streams, heads: BinaryHeap::new(), failure: None }
+    }
+
+    /// Runs a stream up to the window, keeping bars and the last quote of what passed.
+    fn add(&mut self, mut stream: Stream, symbol: &str, path: &Path) -> Result<(), MarketError> {
+        let id = SymbolId(u16::try_from(self.references.len()).unwrap_or(u16::MAX));
+        stream.id = id;
+        let mut bars: Vec<Bar> = Vec::new();
+        let mut standing = None;
+        while let Some(event) = stream.head.filter(|e| e.time < self.start) {
+            match event.body {
+                RawBody::Quote(_) => standing = Some(event.body),
+                RawBody::Trade { price, size } => fold(&mut bars, event.time, price, size),
+            }
+            stream.advance()?;
+        }
+        if let Some(body) = standing {
+            stream.behind = stream.head.replace(RawEvent { time: self.start, symbol: id, body });
+        }
+        if let Some(head) = &mut stream.head {
+            head.symbol = id;
+            self.heads.push(Reverse((head.time, id)));
+        }
+        let (prior_close, adv) = previous_day(path, symbol, self.hours)?;
+        self.references.push(Reference {
+            id,
+            symbol: symbol.to_string(),
+            con_id: con_id(symbol),
+            primary_exchange: primary_exchange(symbol).to_string(),
+            prior_close,
+            adv,
+            shortable: Qty(if adv.0 > 0 { adv.0 / 10 } else { SHORTABLE_DEFAULT }),
+        });
+        // Only complete minutes are history; the window's first minute is still open.
+        bars.retain(|b| b.start + MINUTE <= self.start);
+        self.history.push(bars);
+        self.streams.push(stream);
+        Ok(())
+    }
+}
+
+impl MarketSource for TickMarket {
+    fn references(&self) -> &[Reference] {
+        &self.references
+    }
+
+    fn hours(&self) -> RegularHours {
+        self.hours
+    }
+
+    fn start(&self) -> SessionTime {
+        self.start
+    }
+
+    fn history(&self, symbol: SymbolId) -> &[Bar] {
+        self.history.get(symbol.index()).map_or(&[], Vec::as_slice)
+    }
+
+    fn next_time(&mut self) -> Option<SessionTime> {
+        self.heads.peek().map(|Reverse((t, _))| *t)
+    }
+
+    fn next_until(&mut self, t: SessionTime) -> Option<RawEvent> {
+        let &Reverse((time, id)) = self.heads.peek()?;
+        if time > t {
+            return None;
+        }
+        self.heads.pop();
+        let stream = &mut self.streams[id.index()];
+        let event = stream.head;
+        if let Err(e) = stream.advance() {
+            self.failure = Some(e);
+        }
+        if let Some(next) = &mut stream.head {
+            // A file out of order would stop the merge: time never runs backwards here.
+            next.time = next.time.max(time);
+            self.heads.push(Reverse((next.time, id)));
+        }
+        event
+    }
+}
+
+/// One symbol's file, with the event that it gives next and the one read ahead behind it.
+struct Stream {
+    lines: Lines,
+    id: SymbolId,
+    head: Option<RawEvent>,
+    behind: Option<RawEvent>,
+}
+
+impl Stream {
+    /// Moves to the next event; on an error the stream ends.
+    fn advance(&mut self) -> Result<(), MarketError> {
+        self.head = self.behind.take();
+        if self.head.is_some() {
+            return Ok(());
+        }
+        let Some(line) = self.lines.next_line()? else { return Ok(()) };
+        let event = parse(line, self.id);
+        self.head =
+            Some(event.ok_or_else(|| self.lines.malformed("it is not a quote or a trade of the header's form"))?);
+        Ok(())
+    }
+}
+
+fn parse(line: &str, symbol: SymbolId) -> Option<RawEvent> {
+    let mut f = line.split(',');
+    let time = SessionTime(f.next()?.parse().ok()?);
+    let kind = f.nth(1)?;
+    let price = |f: &mut std::str::Split<'_, char>| -> Option<Price> {
+        let text = f.next()?;
+        if text.is_empty() { Some(Price::NONE) } else { micros(text).map(Price) }
+    };
+    let size = |f: &mut std::str::Split<'_, char>| -> Option<Qty> {
+        let text = f.next()?;
+        if text.is_empty() { Some(Qty::ZERO) } else { shares(text).map(Qty) }
+    };
+    let (bid, bid_size, ask, ask_size) = (price(&mut f)?, size(&mut f)?, price(&mut f)?, size(&mut f)?);
+    let body = match kind {
+        "quote" => RawBody::Quote(Quote { bid, bid_size, ask, ask_size }),
+        "trade" => RawBody::Trade { price: price(&mut f).filter(|p| p.is_some())?, size: size(&mut f)? },
+        _ => return None,
+    };
+    Some(RawEvent { time, symbol, body })
+}
+
+/// Adds a print to one-minute bars.
+fn fold(bars: &mut Vec<Bar>, time: SessionTime, price: Price, size: Qty) {
+    let minute = time.floor_to(MINUTE);
+    match bars.last_mut() {
+        Some(b) if b.start == minute => b.add(price, size),
+        _ => bars.push(Bar::of(minute, price, size)),
+    }
+}
+
+/// Close and volume of the previous trading day, from its own file if there is one.
+fn previous_day(path: &Path, symbol: &str, today: RegularHours) -> Result<(Price, Qty), MarketError> {
+    let unknown = (Price::NONE, Qty::ZERO);
+    let Some(day) = previous_trading_day(Date::new_york(today.open)) else { return Ok(unknown) };
+    let file = path.with_file_name(format!("{}_{symbol}.csv.gz", day.0));
+    let (true, Some(hours)) = (file.is_file(), regular_hours(day)) else { return Ok(unknown) };
+    let mut stream = Stream { lines: Lines::open(&file, HEADER)?, id: SymbolId(0), head: None, behind: None };
+    let (mut close, mut volume) = unknown;
+    stream.advance()?;
+    while let Some(event) = stream.head.filter(|e| e.time < hours.close) {
+        if let RawBody::Trade { price, size } = event.body
+            && event.time >= hours.open
+        {
+            close = price;
+            volume += size;
+        }
+        stream.advance()?;
+    }
+    Ok((close, volume))
+}
+
+/// The `limit` largest files (0 = all), then by symbol.
+fn most_liquid(mut files: Vec<(String, PathBuf)>, limit: usize) -> Vec<(String, PathBuf)> {
+    if limit > 0 && limit < files.len() {
+        let bytes = |p: &Path| std::fs::metadata(p).map_or(0, |m| m.len());
+        files.sort_by_key(|(symbol, path)| (Reverse(bytes(path)), symbol.clone()));
+        files.truncate(limit);
+    }
+    files
+}

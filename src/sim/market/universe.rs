@@ -1,0 +1,67 @@
+//! Tickers of the synthetic market in order of liquidity, listing exchanges and the contract ids that are publicly
+//! known. The first 78 are also the names of the one-minute bar files, so that one configured universe serves both.
+
+use super::rng::name_hash;
+use crate::domain::ConId;
+
+/// Tickers, most liquid first.
+pub(super) const TICKERS: [&str; 100] = [
+    "TSLA", "MU", "AAPL", "AVGO", "AMZN", "META", "ORCL", "GOOGL", "INTC", "TSM", "GOOG", "NFLX", "MRVL", "LRCX",
+    "NOW", "WDC", "COIN", "CRM", "AMAT", "KLAC", "STX", "MA", "V", "CRWD", "SNOW", "INTU", "QCOM", "SHOP", "ADBE",
+    "SPOT", "PANW", "NET", "IBM", "ANET", "ACN", "SMCI", "TEAM", "ADI", "CDNS", "DDOG", "ARM", "MPWR", "PDD", "ZM",
+    "SAP", "HUBS", "AFRM", "VEEV", "RBLX", "ABNB", "MCHP", "FTNT", "FISV", "SE", "ON", "U", "OKTA", "TWLO", "PATH",
+    "CTSH", "NXPI", "IOT", "ROKU", "INFY", "FIS", "HPE", "GPN", "NTAP", "SWKS", "SONY", "NTES", "BILI", "AI", "ESTC",
+    "GLOB", "QRVO", "WIT", "APPS", "BAC", "JPM", "XOM", "UNH", "HD", "PG", "COST", "WMT", "DIS", "KO", "PEP", "MRK",
+    "PFE", "CAT", "BA", "GE", "UBER", "LLY", "CVX", "ABT", "MCD", "NKE",
+];
+
+/// Names listed on NYSE; the others are Nasdaq's.
+const NYSE: &[&str] = &[
+    "ORCL", "TSM", "NOW", "CRM", "MA", "V", "SNOW", "SPOT", "NET", "IBM", "ANET", "ACN", "SAP", "HUBS", "VEEV", "RBLX",
+    "SE", "U", "TWLO", "PATH", "IOT", "INFY", "FIS", "HPE", "GPN", "SONY", "AI", "ESTC", "GLOB", "WIT", "BAC", "JPM",
+    "XOM", "UNH", "HD", "PG", "WMT", "DIS", "KO", "MRK", "PFE", "CAT", "BA", "GE", "UBER", "LLY", "CVX", "ABT", "MCD",
+    "NKE", "AIG",
+];
+
+/// Contract ids as IB's gateways gave them out in public recordings.
+const KNOWN: &[(&str, i32)] = &[
+    ("AAPL", 265_598),
+    ("MU", 9_939),
+    ("CRM", 29_624_264),
+    ("NOW", 109_911_821),
+    ("ADBE", 265_768),
+    ("INTC", 270_639),
+    ("GOOG", 208_813_720),
+    ("VEEV", 136_254_493),
+    ("HUBS", 169_544_810),
+    ("UBER", 365_207_014),
+    ("CAT", 5_437),
+];
+
+/// Where `symbol` is listed.
+pub(super) fn primary_exchange(symbol: &str) -> &'static str {
+    match symbol {
+        "SPY" => "ARCA",
+        s if NYSE.contains(&s) => "NYSE",
+        _ => "NASDAQ",
+    }
+}
+
+/// The contract id of `symbol`: the known one, else 800,000,000 and up by name.
+pub(super) fn con_id(symbol: &str) -> ConId {
+    let made_up = || 800_000_000 + i32::try_from(name_hash(symbol) % 100_000_000).unwrap_or(0);
+    ConId(KNOWN.iter().find(|(s, _)| *s == symbol).map_or_else(made_up, |(_, id)| *id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contract_ids_are_unique() {
+        let mut ids: Vec<_> = TICKERS.iter().map(|s| con_id(s)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), TICKERS.len());
+    }
+}
