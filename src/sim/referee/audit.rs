@@ -177,6 +177,7 @@ pub(super) const fn name_of(request: &Request) -> &'static str {
         Request::ReqPnlSingle { .. } => "req_pnl_single",
         Request::CancelPnlSingle { .. } => "cancel_pnl_single",
         Request::Unserved { .. } => "unserved",
+        Request::Unanswered { .. } => "unanswered",
         Request::Disconnected => "disconnected",
     }
 }
