@@ -54,8 +54,10 @@ pub fn run(args: &DemoArgs) -> Result<()> {
         |path| path.display().to_string(),
     );
     println!("ibkr-trader demo: {} symbols of {source}", symbols.len());
-    println!("  simulated gateway at {}, {}× for {} minutes of session time from {} New York",
-        gateway.address, settings.demo.speed, settings.demo.minutes, settings.demo.start);
+    println!(
+        "  simulated gateway at {}, {}× for {} minutes of session time from {} New York",
+        gateway.address, settings.demo.speed, settings.demo.minutes, settings.demo.start
+    );
     for gate in settings.decision.loosened() {
         println!("  PLUMBING PROFILE, loosened: {gate}");
     }

@@ -121,7 +121,9 @@ impl Ending<'_> {
     fn named(&self, positions: impl Iterator<Item = (SymbolId, Qty)>) -> BTreeMap<String, Qty> {
         positions
             .filter(|(_, qty)| *qty != Qty::ZERO)
-            .map(|(id, qty)| (self.instruments.get(id.index()).map_or_else(|| id.to_string(), |i| i.symbol.clone()), qty))
+            .map(|(id, qty)| {
+                (self.instruments.get(id.index()).map_or_else(|| id.to_string(), |i| i.symbol.clone()), qty)
+            })
             .collect()
     }
 }

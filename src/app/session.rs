@@ -20,8 +20,8 @@ use crate::broker::port::{Queries, Query};
 use crate::clock::{Clock, ClockFile, ScaledClock, SessionTime};
 use crate::config::Settings;
 use crate::domain::calendar::Date;
-use crate::domain::{ClientId, Instrument};
-use crate::journal::{FileDisk, JournalMachine, SendGate, SessionInfo, Totals, totals};
+use crate::domain::{ClientId, Instrument, ProcessEpoch};
+use crate::journal::{FileDisk, JournalMachine, SendGate, SessionInfo, Totals, position_record, totals};
 use crate::message::SnapshotKind;
 use crate::pipeline::affinity;
 use crate::pipeline::group::Group;
@@ -128,6 +128,7 @@ pub fn run(settings: &Settings, options: &SessionOptions) -> Result<SessionEnd> 
     broker.start(FeedSink(market), RoutingSink { ring: broker_ring, view: Arc::clone(&view) })?;
     let mut supervisor = Supervisor {
         options,
+        process_epoch,
         plan,
         clock,
         shell,
@@ -146,6 +147,7 @@ pub fn run(settings: &Settings, options: &SessionOptions) -> Result<SessionEnd> 
 /// Everything that runs.
 struct Supervisor<'a> {
     options: &'a SessionOptions,
+    process_epoch: ProcessEpoch,
     plan: Plan,
     clock: ScaledClock,
     shell: Shell<ScaledClock>,
@@ -209,7 +211,8 @@ impl Supervisor<'_> {
         // At least one look, so that routing has seen the controls before its open orders are believed.
         super::pause(LOOK);
         if !self.wait(|s| s.order_path.open_orders() == 0) {
-            self.notes.push(format!("{} orders had no known end when the session closed", self.order_path.open_orders()));
+            self.notes
+                .push(format!("{} orders had no known end when the session closed", self.order_path.open_orders()));
         }
         super::pause(SETTLE);
         self.final_lists();
@@ -218,13 +221,15 @@ impl Supervisor<'_> {
         for name in lost {
             self.notes.push(format!("stage thread {name} panicked"));
         }
-        let decisions = groups.iter().filter_map(|g| g.stages().decision.as_ref()).map(|d| d.counters().forecast_rows).sum();
+        let decisions =
+            groups.iter().filter_map(|g| g.stages().decision.as_ref()).map(|d| d.counters().forecast_rows).sum();
         let gaps: u64 = groups.iter().map(Group::gaps).sum();
         if gaps > 0 {
             self.notes.push(format!("{gaps} records found no room on their way to the journal"));
         }
         groups.iter().for_each(|g| latency.merge(g.latency()));
-        let added_up = close_journal(self.order_path, &groups, self.clock.now(), &mut latency);
+        let added_up =
+            close_journal(self.order_path, self.process_epoch, &instruments, &groups, self.clock.now(), &mut latency);
         let view = self.view.lock().clone();
         Ok(SessionEnd {
             instruments,
@@ -289,7 +294,7 @@ fn session_clock(file: Option<&Path>, account: &str) -> Result<ScaledClock> {
     Ok(ScaledClock::from_file(&file))
 }
 
-type OpenJournal = (JournalMachine<FileDisk>, crate::routing::Recovered, crate::domain::ProcessEpoch);
+type OpenJournal = (JournalMachine<FileDisk>, crate::routing::Recovered, ProcessEpoch);
 
 fn open_journal(
     settings: &Settings,
@@ -314,6 +319,8 @@ fn open_journal(
 /// Stops the order path, writes the last records and adds up this session's.
 fn close_journal(
     order_path: OrderPath,
+    process_epoch: ProcessEpoch,
+    instruments: &[Instrument],
     groups: &[Group<ScaledClock>],
     now: SessionTime,
     latency: &mut LatencyRecorder,
@@ -322,8 +329,10 @@ fn close_journal(
         order_path.stop().ok_or_else(|| anyhow!("a thread of the order path had panicked; see the log"))?;
     latency.merge(&recorded);
     let routing = groups.iter().find_map(|g| g.stages().routing.as_ref());
-    let positions = routing.map(|r| r.position_records(now)).unwrap_or_default();
+    let symbols = instruments.iter().map(|i| i.id);
+    let positions: Vec<_> = routing
+        .map(|r| symbols.map(|id| position_record(id, r.book().position(id), now)).collect())
+        .unwrap_or_default();
     journal.close(&positions, now)?;
-    let epoch = journal.epoch();
-    Ok(totals(journal.disk_mut(), Some(epoch))?)
+    Ok(totals(journal.disk_mut(), Some(u64::from(process_epoch.0)))?)
 }

@@ -56,8 +56,7 @@ pub fn build<C: Clock + Clone>(
     clock: &C,
 ) -> Result<Stages<C>> {
     let symbols = instruments.len();
-    let identity =
-        Identity { process_epoch, client: ClientId(settings.broker.client_id), account_verified: true };
+    let identity = Identity { process_epoch, client: ClientId(settings.broker.client_id), account_verified: true };
     let routing = RoutingStage::new(settings.routing.clone(), instruments.to_vec(), identity, recovered)
         .map_err(|e| anyhow!(e))?;
     let calibration = zoo.calibration.clone();
