@@ -115,7 +115,8 @@ impl Core {
             return self.refuse(perm, &reason, false);
         }
         let hours = self.source.hours();
-        if self.now < hours.open || self.now >= hours.close {
+        // Recorded: an IOC sent off hours is not deferred, it goes and comes back.
+        if (self.now < hours.open || self.now >= hours.close) && r.terms.tif != Tif::Ioc {
             self.set_status(perm, Status::PreSubmitted);
             self.report_pair(perm, "PreSubmitted");
             // Through `send_in`, so that no cancel overtakes it.
@@ -312,7 +313,8 @@ impl Core {
         }
         self.report_pair(perm, r.status.word());
         if r.status != Status::Submitted {
-            return;
+            // Recorded off hours: the state comes twice.
+            return self.report_pair(perm, r.status.word());
         }
         if new.limit == r.terms.limit && new.qty <= r.terms.qty {
             self.markets[r.symbol.index()].book.shrink(perm, new.qty - r.filled);
