@@ -1,7 +1,12 @@
 //! The simulated market: bars rebuild exactly from samples, the synthetic walk has no drift, the future does not leak
 //! into the past, the same seed gives the same bytes.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't read its data fails here")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test that can't read its data fails here; calendar fields are small"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -1,6 +1,11 @@
 //! The venue's behaviour, message by message: matching, life of an order, refusals, sessions, statements.
 
-#![allow(clippy::unwrap_used, reason = "tests: a broken expectation must stop them")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests: a broken expectation must stop them; the numbers are small"
+)]
 
 mod venue_bench;
 
@@ -230,6 +235,7 @@ fn day_orders_end_with_the_bell_and_good_till_cancelled_stay() {
     b.seconds(61);
     assert_eq!(b.words(), ["status 1 Cancelled 0/10 @0", "error 1 202"]);
     b.place(1, limit(Side::Buy, 10, 300.0));
+    b.seconds(1);
     assert!(b.words().contains(&"error 3 399".to_string()), "after the bell it waits for tomorrow");
 }
 

@@ -7,6 +7,7 @@ mod venue_bench;
 use ibkr_trader::domain::Side;
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::sim::api::{Order, Request};
+use ibkr_trader::sim::referee::Limits;
 use ibkr_trader::sim::venue::Delays;
 use venue_bench::{Bench, limit, market};
 
@@ -59,8 +60,7 @@ fn position_and_gross_count_what_works() {
         b.seconds(3);
     }
     assert_eq!(broken(&b, "guard"), ["position_notional"], "the third carries it over 400,000 USD");
-    let mut limits = ibkr_trader::sim::referee::Limits::default();
-    limits.max_gross_notional_usd = 100_000.0;
+    let limits = Limits { max_gross_notional_usd: 100_000.0, ..Limits::default() };
     let mut b = Bench::with(Date(20_260_825).at(10, 0), |c| (c.limits, c.delays) = (limits, Delays::NONE));
     b.log_in(1);
     b.place(1, limit(Side::Buy, 200, 309.0));
@@ -93,10 +93,12 @@ fn too_many_working_orders_on_one_side() {
 
 #[test]
 fn margin() {
-    let mut limits = ibkr_trader::sim::referee::Limits::default();
-    limits.max_order_notional_usd = 1e9;
-    limits.max_position_notional_usd = 1e9;
-    limits.max_gross_notional_usd = 1e9;
+    let limits = Limits {
+        max_order_notional_usd: 1e9,
+        max_position_notional_usd: 1e9,
+        max_gross_notional_usd: 1e9,
+        ..Limits::default()
+    };
     let mut b = Bench::with(Date(20_260_825).at(10, 0), |c| (c.limits, c.delays) = (limits, Delays::NONE));
     b.log_in(1);
     b.place(1, limit(Side::Buy, 6_600, 309.0));

@@ -150,7 +150,7 @@ impl Bench {
 
     /// Connects client `client` on connection `client`, and drops the log-in's answers.
     pub fn log_in(&mut self, client: i32) {
-        self.ask(client as u64, Request::StartApi { client_id: client });
+        self.ask(u64::try_from(client).unwrap(), Request::StartApi { client_id: client });
         self.out.clear();
     }
 

@@ -8,13 +8,16 @@ use super::core::{Core, answer};
 use super::orders::{Record, Status, Terms, Tif};
 use super::reports::{error, open_order, order_status, pair};
 use super::text;
-use crate::clock::SessionTime;
+use crate::clock::{MILLISECOND, Nanos, SessionTime};
 use crate::domain::calendar::{Date, next_trading_day, regular_hours};
 use crate::domain::{Money, Price, Side, SymbolId};
 use crate::sim::api::{ConnId, Contract, Order, OrderState, Outgoing, Response};
 
 /// Most shares of one order that the gateway takes.
 const QTY_MAX: f64 = 1e9;
+
+/// How long after its acknowledgement an off-hours order is told that it waits (assumed: well after it, as recorded).
+const DEFERRAL: Nanos = 500 * MILLISECOND;
 
 /// Why the gateway refuses an order at once: code and text.
 type Refusal = (i32, String);
@@ -120,6 +123,9 @@ impl Core {
             self.set_status(perm, Status::PreSubmitted);
             self.report_pair(perm, "PreSubmitted");
             // Through `send_in`, so that no cancel overtakes it.
+            if let Some(r) = self.orders.get_mut(perm) {
+                r.inbound_floor = self.now + DEFERRAL;
+            }
             return self.send_in(perm, Task::Deferred { perm });
         }
         let held = self.account.position(r.symbol).qty;
