@@ -151,6 +151,8 @@ fn a_fill_that_wins_the_race_against_a_cancel_draws_161() {
     b.seconds(1);
     b.words();
     b.ask(1, Request::CancelOrder { order_id: 1 });
+    b.ask(1, Request::CancelOrder { order_id: 1 });
+    assert_eq!(b.words(), ["error 1 10148"], "it is pending already");
     b.run(50);
     b.trade(0, 309.14, 10);
     b.seconds(1);

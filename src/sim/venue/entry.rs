@@ -340,8 +340,8 @@ impl Core {
             let text = format!("OrderId {order_id} that needs to be cancelled is not found.");
             return answer(conn, error(self.now, order_id, 10_147, text), out);
         };
-        if r.status.is_final() {
-            let word = r.status.word();
+        if r.status.is_final() || r.cancelling {
+            let word = if r.status.is_final() { r.status.word() } else { "PendingCancel" };
             let text = format!("OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {word}.");
             return answer(conn, error(self.now, order_id, 10_148, text), out);
         }
