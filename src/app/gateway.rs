@@ -225,6 +225,9 @@ impl Gateway {
         self.venue.finish(&mut self.out);
         self.send();
         self.server.shutdown();
+        if let Some(error) = self.venue.market_failure() {
+            tracing::warn!(%error, "a symbol's market ended early");
+        }
         let audit = self.venue.audit();
         tracing::info!(violations = audit.violations_total, executions = audit.executions, "session ended");
         let Some(path) = &self.args.audit else { return Ok(()) };

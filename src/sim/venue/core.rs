@@ -250,12 +250,20 @@ impl Core {
                 duration,
                 bar_size,
                 what_to_show,
-                use_rth: _,
+                use_rth,
                 format_date,
                 keep_up_to_date,
             } => {
-                let ask =
-                    super::history::Ask { req_id, end, duration, bar_size, what_to_show, format_date, keep_up_to_date };
+                let ask = super::history::Ask {
+                    req_id,
+                    end,
+                    duration,
+                    bar_size,
+                    what_to_show,
+                    use_rth,
+                    format_date,
+                    keep_up_to_date,
+                };
                 self.historical(conn, &contract, ask);
             }
             // Answered at once and whole: there is nothing left to cancel.
