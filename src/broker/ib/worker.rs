@@ -72,6 +72,8 @@ pub(super) struct Worker<C> {
     next_attempt_mono: u64,
     account: Option<Subscription<AccountUpdate>>,
     figures: AccountFigures,
+    /// The account stream's first download is over: from then on its figures are whole.
+    downloaded: bool,
 }
 
 impl<C: Clock> Worker<C> {
@@ -83,7 +85,17 @@ impl<C: Clock> Worker<C> {
         client: Arc<Client>,
     ) -> Self {
         let figures = AccountFigures::default();
-        Self { shared, clock, questions, ingest, client: Some(client), next_attempt_mono: 0, account: None, figures }
+        Self {
+            shared,
+            clock,
+            questions,
+            ingest,
+            client: Some(client),
+            next_attempt_mono: 0,
+            account: None,
+            figures,
+            downloaded: false,
+        }
     }
 
     /// Runs until the adapter stops.
@@ -115,7 +127,7 @@ impl<C: Clock> Worker<C> {
         if self.client.as_ref().is_some_and(|c| c.is_connected()) {
             return;
         }
-        self.account = None;
+        self.forget_account();
         self.client = None;
         let now = self.clock.mono_ns();
         if now < self.next_attempt_mono || self.shared.live().is_none() {
@@ -336,6 +348,10 @@ impl<C: Clock> Worker<C> {
                     let base = &self.shared.config.base_currency;
                     ours |= self.figures.row(&v.key, &v.value, &v.currency, base);
                 }
+                Some(Ok(SubscriptionItem::Data(AccountUpdate::End))) => {
+                    self.downloaded = true;
+                    ours = true;
+                }
                 Some(Ok(_)) => {}
                 Some(Err(e)) => {
                     tracing::warn!("account stream: {e}");
@@ -344,13 +360,20 @@ impl<C: Clock> Worker<C> {
                 None => break,
             }
         }
-        if ours {
+        if ours && self.downloaded {
             let event = self.figures.event();
             self.pass(vec![event]);
         }
         if ended {
-            self.account = None;
+            self.forget_account();
         }
+    }
+
+    /// Figures of a stream that ended are unknown until a new one has told them all.
+    fn forget_account(&mut self) {
+        self.account = None;
+        self.figures = AccountFigures::default();
+        self.downloaded = false;
     }
 
     /// Hands facts to ingest. They wait until there is room or the adapter stops: none is dropped.
