@@ -1,7 +1,11 @@
 //! The subcommands: the only place that knows every part. Errors leave here as one sentence and exit code 1.
 
+mod bridge;
 pub mod cli;
+pub mod gateway;
+mod gateway_child;
 mod load;
+mod sinks;
 pub mod train_export;
 mod zoo;
 
@@ -25,6 +29,7 @@ pub fn main(cli: Cli) -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Perf(args) => perf(&args.folder),
+        Command::Gateway(args) => gateway::run(args),
         _ => anyhow::bail!("not wired yet"),
     }
 }

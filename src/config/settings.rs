@@ -5,7 +5,7 @@ use toml::Table;
 
 use super::layers::ConfigError;
 use crate::pipeline::{GroupSpec, Topology};
-use crate::{decision, features, feed};
+use crate::{broker, decision, features, feed, routing};
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +25,10 @@ pub struct Settings {
     pub inference: InferenceSettings,
     /// `[decision]`.
     pub decision: decision::Config,
+    /// `[routing]`.
+    pub routing: routing::Config,
+    /// `[broker]`; checked when a broker is connected, since the shipped account is empty.
+    pub broker: broker::ib::Config,
     /// `[demo]`.
     pub demo: DemoSettings,
 }
@@ -102,6 +106,7 @@ impl Settings {
         self.feed.validate()?;
         self.features.validate()?;
         self.decision.validate()?;
+        self.routing.validate()?;
         if !(1..=10_000).contains(&self.inference.budget_ms) {
             return Err(format!("inference.budget_ms = {} must be 1 to 10000", self.inference.budget_ms));
         }
