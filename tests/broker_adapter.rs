@@ -1,6 +1,13 @@
 //! The gateway adapter over TCP, through ibapi, against a scripted gateway: what a session needs, and what real
 //! gateways do to it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test waits in wall time and says so by panicking"
+)]
+
 mod broker_support;
 
 use broker_support::*;
@@ -398,6 +405,35 @@ fn the_message_budget_refuses_before_the_socket() {
     let refused = (100..180).find_map(|id| link.submit(&terms(id, 0, 1, 200.0), Lane::New).err());
     assert!(matches!(refused, Some(LinkError::Paced { wait }) if wait > 0), "{refused:?}");
     link.cancel(OrderId(100)).expect("cancels have a reserve");
+    rig.broker.shutdown();
+}
+
+#[test]
+fn a_message_that_cannot_be_read_costs_a_reconciliation_and_no_fill() {
+    let gateway = gateway(Script::default());
+    let mut rig = Rig::start(config(&gateway.address));
+    rig.facts.wait("the account", snapshot_end(SnapshotKind::Account));
+    let order = Order { order_id: 100, client_id: TRADE, perm_id: 9_100, ..Order::default() };
+    // An order without a side ends ibapi's stream.
+    gateway.send(TRADE, open_order(&contract(0), &order, "Submitted"));
+    rig.facts.wait("doubt", link(|s| *s == LinkState::Restored));
+    assert_eq!(rig.facts.wait("fills", snapshot_end(SnapshotKind::Executions)), (true, ConnEpoch(1)));
+    gateway.send(TRADE, fill(&order, 0, "0001.01", 100.0, 200.13));
+    rig.facts.wait("the fill after it", execution);
+    assert_eq!(rig.broker.metrics().unreadable, 1);
+    assert_eq!(rig.broker.epoch(), Some(ConnEpoch(1)));
+    rig.broker.shutdown();
+}
+
+#[test]
+#[ignore = "three heartbeats at the shortest period that gateways answer: 20 seconds"]
+fn a_half_open_socket_is_found_by_silence() {
+    let gateway = gateway(Script { mute: ["ReqCurrentTime"].into(), ..Script::default() });
+    let mut rig = Rig::start(config(&gateway.address));
+    rig.facts.wait("the account", snapshot_end(SnapshotKind::Account));
+    rig.facts.wait("the loss", link(|s| *s == LinkState::Down));
+    assert_eq!(rig.broker.metrics().heartbeats_missed, 3);
+    rig.facts.wait("a new connection", up(2));
     rig.broker.shutdown();
 }
 

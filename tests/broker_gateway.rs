@@ -1,5 +1,12 @@
 //! The gateway adapter against the project's own simulated gateway, two processes over TCP on one scaled clock.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test waits in wall time and says so by panicking"
+)]
+
 mod broker_support;
 
 use std::io::{BufRead, BufReader};

@@ -20,7 +20,7 @@ use ibkr_trader::sim::api::{
 use ibkr_trader::sim::wire::{Server, ServerOptions};
 
 /// Longest wait for something that must come.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const ACCOUNT: &str = "DU1234567";
 pub const TRADE: i32 = 10;
 pub const WORKER: i32 = 11;
@@ -49,7 +49,7 @@ pub struct Script {
 }
 
 enum Control {
-    Send(i32, Response),
+    Send(i32, Box<Response>),
     Tick(i32, Box<dyn Fn(i32) -> Response + Send>),
     HangUp(i32),
 }
@@ -104,7 +104,7 @@ impl Gateway {
 
     /// Sends to a client.
     pub fn send(&self, client: i32, response: Response) {
-        self.control.as_ref().unwrap().send(Control::Send(client, response)).unwrap();
+        self.control.as_ref().unwrap().send(Control::Send(client, Box::new(response))).unwrap();
     }
 
     /// Sends on the line of a contract; the closure gets its request id.
@@ -190,7 +190,7 @@ impl Desk {
         match order {
             Control::Send(client, response) => {
                 if let Some(conn) = self.conn(client) {
-                    self.server.send(Outgoing { conn, response });
+                    self.server.send(Outgoing { conn, response: *response });
                 }
             }
             Control::Tick(con_id, make) => {
