@@ -26,7 +26,9 @@ fn the_good_zoo_loads_with_its_calibration_and_ranges() {
     let registry = Registry::load(&fixtures().join("good"), &SCHEMA, &runtime).unwrap();
     assert_eq!((registry.zoo(), registry.columns(), registry.models().len()), ("fixtures", 4, 2));
     let calibration = registry.calibration();
-    assert_eq!(calibration.slope, [0.1, 0.2, 0.3, 0.4, 0.5].map(|s: f64| s as f32));
+    for (found, expected) in calibration.slope.into_iter().zip([0.1, 0.2, 0.3, 0.4, 0.5]) {
+        assert!((found - expected).abs() < 1e-7, "{found} against {expected}");
+    }
     let m5_only = [Some(ScoreScale { mean: 0.25, std: 0.5 }), None, None, None, None];
     assert_eq!(calibration.families[0], (Family::LightGbm, m5_only));
     assert_eq!(calibration.families[1].0, Family::Mlp);

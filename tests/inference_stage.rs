@@ -31,16 +31,18 @@ impl DeadlineClock for Stepping {
     }
 }
 
+#[allow(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
 fn cycle(rows: &[[f32; 4]]) -> Box<Cycle> {
     let mut cycle = Box::new(Cycle::with_capacity(rows.len().max(1), 4));
     cycle.rows = rows.len();
     for (i, row) in rows.iter().enumerate() {
-        cycle.symbols[i] = SymbolId(i as u16);
+        cycle.symbols[i] = SymbolId(u16::try_from(i).unwrap());
         cycle.features[i * 4..i * 4 + 4].copy_from_slice(row);
     }
     cycle
 }
 
+#[allow(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
 fn pass<C: DeadlineClock>(stage: &mut InferenceStage<C>, cycle: Box<Cycle>) -> Box<Cycle> {
     let mut out = Outbox::with_capacity(1);
     stage.on_event(SessionTime(0), cycle, &mut out);

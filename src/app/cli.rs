@@ -26,6 +26,8 @@ pub enum Command {
     Doctor(RunArgs),
     /// Print a saved performance report.
     Perf(PerfArgs),
+    /// Serve a simulated TWS gateway.
+    Gateway(super::gateway::GatewayArgs),
 }
 
 /// Where settings come from.

@@ -5,4 +5,4 @@ mod layers;
 mod settings;
 
 pub use layers::{ConfigError, ENV_PREFIX, Layers};
-pub use settings::{DemoSettings, PipelineSettings, SessionSettings, Settings, UniverseSettings};
+pub use settings::{DemoSettings, InferenceSettings, PipelineSettings, SessionSettings, Settings, UniverseSettings};

@@ -227,13 +227,4 @@ mod tests {
         let message = search.locate().unwrap_err().to_string();
         assert!(message.starts_with("ONNX Runtime was not found") && message.contains("fetch_runtime.py"), "{message}");
     }
-
-    #[test]
-    fn a_library_that_is_none_is_an_error_not_a_panic() {
-        // No test of this process loads the real library: those are in tests/inference_*.rs.
-        let dir = folder_with(&[".runtime/libonnxruntime.so.1.31.1"]);
-        let search = RuntimeSearch { explicit: None, executable: None, working_dir: Some(dir.path().into()) };
-        let message = Runtime::load_from(&search).unwrap_err().to_string();
-        assert!(message.contains("can't be used") && message.contains("fetch_runtime.py"), "{message}");
-    }
 }

@@ -12,20 +12,25 @@ use crate::feed::FeedStage;
 use crate::inference::InferenceStage;
 use crate::message::{BrokerEvent, Cycle, MarketEvent, PositionState, Target};
 use crate::routing::{Command, Control, Fact, ReconcileQuery, RoutingIn, RoutingOut, RoutingStage};
-use crate::telemetry::{Counters, Hop, LatencyRecorder};
+use crate::telemetry::{Counter, Counters, Hop, LatencyRecorder};
 
 /// Messages that one sweep takes from one ring at most, so that no ring starves another.
 const BATCH: usize = 256;
 
 /// The stages of a group; `None` = another group runs it.
-#[derive(Default)]
 #[allow(missing_docs, reason = "the names are the documentation")]
-pub struct Stages {
+pub struct Stages<C> {
     pub feed: Option<FeedStage>,
     pub features: Option<FeaturesStage>,
-    pub inference: Option<InferenceStage>,
+    pub inference: Option<InferenceStage<C>>,
     pub decision: Option<DecisionStage>,
     pub routing: Option<RoutingStage>,
+}
+
+impl<C> Default for Stages<C> {
+    fn default() -> Self {
+        Self { feed: None, features: None, inference: None, decision: None, routing: None }
+    }
 }
 
 /// The ring ends that a group holds; `None` = the other end is in the group too, or it has no such stage.
@@ -73,7 +78,7 @@ pub struct Halted(pub &'static str);
 
 /// The stages of one thread with the ends of its rings.
 pub struct Group<C> {
-    stages: Stages,
+    stages: Stages<C>,
     links: Links,
     out: Outboxes,
     clock: C,
@@ -85,15 +90,22 @@ pub struct Group<C> {
 
 impl<C: Clock> Group<C> {
     /// A group for up to `symbols` symbols.
-    pub fn new(stages: Stages, links: Links, clock: C, counters: Arc<Counters>, symbols: usize) -> Self {
+    pub fn new(
+        stages: Stages<C>,
+        links: Links,
+        clock: C,
+        latency: LatencyRecorder,
+        counters: Arc<Counters>,
+        symbols: usize,
+    ) -> Self {
         let out = Outboxes {
             feed: Outbox::with_capacity(8),
             features: Outbox::with_capacity(2),
             inference: Outbox::with_capacity(2),
             decision: Outbox::with_capacity(symbols + 8),
-            routing: Outbox::with_capacity(8 * symbols + 256),
+            routing: Outbox::with_capacity(stages.routing.as_ref().map_or(0, RoutingStage::outbox_capacity)),
         };
-        Self { stages, links, out, clock, latency: LatencyRecorder::new(), counters, halted: None, gaps: 0 }
+        Self { stages, links, out, clock, latency, counters, halted: None, gaps: 0 }
     }
 
     /// Why it stopped, if it did.
@@ -107,7 +119,7 @@ impl<C: Clock> Group<C> {
     }
 
     /// The stages, for their counters after the end.
-    pub const fn stages(&self) -> &Stages {
+    pub const fn stages(&self) -> &Stages<C> {
         &self.stages
     }
 
@@ -135,10 +147,10 @@ impl<C: Clock> Group<C> {
         done
     }
 
-    fn sweep<T>(
+    fn sweep<T, R>(
         &mut self,
         end: impl Fn(&mut Links) -> &mut Option<Rx<T>>,
-        mut deliver: impl FnMut(&mut Self, T),
+        mut deliver: impl FnMut(&mut Self, T) -> R,
     ) -> usize {
         for done in 0..BATCH {
             let Some(message) = end(&mut self.links).as_mut().and_then(Rx::pop) else { return done };
@@ -162,7 +174,7 @@ impl<C: Clock> Group<C> {
         let Some(stage) = &mut self.stages.feed else { return };
         stage.on_event(now, event, &mut self.out.feed);
         self.latency.record(Hop::Feed, self.clock.mono_ns().saturating_sub(from));
-        self.counters.event();
+        self.counters.bump(Counter::Events);
         let mut out = std::mem::replace(&mut self.out.feed, Outbox::with_capacity(0));
         for event in out.drain() {
             if let MarketEvent::Timer(at) = event {
@@ -227,7 +239,7 @@ impl<C: Clock> Group<C> {
 
     fn cycle_to_decision(&mut self, cycle: Box<Cycle>) {
         let cause = self.clock.mono_of(cycle.cause);
-        self.counters.decision();
+        self.counters.bump(Counter::Cycles);
         self.to_decision(DecisionIn::Cycle(cycle));
         self.latency.record(Hop::EventToDecision, self.clock.mono_ns().saturating_sub(cause));
     }
@@ -246,8 +258,12 @@ impl<C: Clock> Group<C> {
         let mut out = std::mem::replace(&mut self.out.decision, Outbox::with_capacity(0));
         for output in out.drain() {
             match output {
-                DecisionOut::Target(target) if self.stages.routing.is_some() => self.target(target),
+                DecisionOut::Target(target) if self.stages.routing.is_some() => {
+                    self.counters.bump(Counter::Targets);
+                    self.target(target);
+                }
                 DecisionOut::Target(target) => {
+                    self.counters.bump(Counter::Targets);
                     if self.links.target_out.as_mut().is_some_and(|tx| tx.push(target).is_err()) {
                         self.halt("decision → routing");
                     }
@@ -291,7 +307,7 @@ impl<C: Clock> Group<C> {
             match output {
                 RoutingOut::Command(command) => {
                     commanded = true;
-                    self.counters.intent();
+                    self.counters.bump(Counter::Intents);
                     if self.links.command_out.as_mut().is_some_and(|tx| tx.push(command).is_err()) {
                         self.halt("routing → journal");
                     }
@@ -312,6 +328,7 @@ impl<C: Clock> Group<C> {
                 RoutingOut::Fact(fact) => {
                     if self.links.fact_out.as_mut().is_some_and(|tx| tx.push(fact).is_err()) {
                         self.gaps += 1;
+                        self.counters.bump(Counter::JournalGaps);
                     }
                 }
             }

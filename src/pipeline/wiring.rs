@@ -8,7 +8,7 @@ use super::topology::{self as table, RingSpec, StageName, Topology};
 use crate::clock::Clock;
 use crate::message::{BrokerEvent, Cycle, MarketEvent};
 use crate::routing::{Command, Control, Fact, ReconcileQuery};
-use crate::telemetry::Counters;
+use crate::telemetry::{Counters, LatencyRecorder};
 
 /// The ring ends of the threads that are no stages.
 pub struct Outside {
@@ -28,12 +28,14 @@ pub struct Outside {
     pub queries: Rx<ReconcileQuery>,
 }
 
-/// Splits five stages into the groups of `topology`. `clock` makes each group's own clock.
+/// Splits five stages into the groups of `topology`. Each group gets a copy of the empty histograms `latency` and a
+/// clock of its own.
 pub fn wire<C: Clock>(
-    mut stages: Stages,
+    mut stages: Stages<C>,
     topology: &Topology,
     symbols: usize,
     counters: &Arc<Counters>,
+    latency: &LatencyRecorder,
     clock: impl Fn() -> C,
 ) -> (Vec<Group<C>>, Outside) {
     let mut links: Vec<Links> = topology.groups.iter().map(|_| Links::default()).collect();
@@ -54,7 +56,7 @@ pub fn wire<C: Clock>(
                     StageName::Routing => own.routing = stages.routing.take(),
                 }
             }
-            Group::new(own, links, clock(), Arc::clone(counters), symbols)
+            Group::new(own, links, clock(), latency.clone(), Arc::clone(counters), symbols)
         })
         .collect();
     (groups, outside)

@@ -268,6 +268,11 @@ pub enum Request {
         msg_id: i32,
         req_id: i32,
     },
+    /// A request that is never answered: the log level, or the cancel of something that is not served. It
+    /// counts as a message for pacing.
+    Unanswered {
+        msg_id: i32,
+    },
     /// The socket is gone; the venue drops the connection's subscriptions (its orders live on).
     Disconnected,
 }

@@ -15,13 +15,15 @@ pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models")
 }
 
-/// The runtime. Without one the test says so and ends, unless the caller says that it must be there.
+/// The runtime. Without one the test ends and the process says so once, unless IBKR_TRADER_REQUIRE_RUNTIME says
+/// that it must be there.
 pub(crate) fn runtime() -> Option<Runtime> {
     match Runtime::load() {
         Ok(runtime) => Some(runtime),
         Err(e) if std::env::var_os("IBKR_TRADER_REQUIRE_RUNTIME").is_some() => panic!("{e}"),
         Err(e) => {
-            eprintln!("skipped: {e}");
+            static SAID: std::sync::Once = std::sync::Once::new();
+            SAID.call_once(|| eprintln!("skipped: {e}"));
             None
         }
     }

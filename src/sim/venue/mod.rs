@@ -1,1 +1,135 @@
-//! venue.
+//! The venue: a pure exchange and broker core behind the TWS protocol's messages.
+//!
+//! Owns connections, subscriptions, orders, matching, accounts. Knows no socket, no clock, no file: requests and `now`
+//! come in, answers go out, and the same calls give the same answers. May not touch the wire, the trader, or anything
+//! but `sim::api`, `sim::market` and the referee that watches it.
+//!
+//! **Calls.** [`Venue::handle`] for each request, [`Venue::advance`] whenever time has passed; [`Venue::next_due`] says
+//! when something will happen next, for stepping in lockstep. `now` never runs backwards: an earlier one counts as the
+//! latest seen.
+//!
+//! **Where behaviour comes from** (`recorded` on real gateways, `documented` by IB, `assumed`):
+//! * recorded: order of messages at log-in, of a market order's opening and closing leg, of resting, cancelling
+//!   (in hours, off hours, before the acknowledgement, across clients), of IOC, FOK and what-if; errors 200, 201, 202,
+//!   321, 399, 10147, 10148; repeated reqCurrentTime; echo of orders; fees; summary rows; unsubscribed accounts (2100);
+//! * documented: 101, 103, 105, 110, 326, 162, pacing (100), shortable ticks 46 and 89, account cadence;
+//! * assumed: delays ([`Delays`]), partial fills and the queue (`book`), margin figures, good-till-date expiry.
+
+mod account;
+mod agenda;
+mod book;
+mod contracts;
+mod core;
+mod data;
+mod entry;
+mod fills;
+mod history;
+mod orders;
+mod queries;
+mod reports;
+mod sessions;
+mod statements;
+mod text;
+
+use crate::clock::SessionTime;
+use crate::domain::Money;
+use crate::sim::api::{ConnId, Outgoing, Request};
+use crate::sim::market::{MarketSource, Reference};
+use crate::sim::referee::{Audit, Limits, Referee};
+
+pub use agenda::Delays;
+
+/// What does not change during a session.
+#[derive(Clone, Debug)]
+pub struct VenueConfig {
+    /// The account's code.
+    pub account: String,
+    /// Its cash at the start.
+    pub cash: Money,
+    /// Market-data lines, all clients together.
+    pub lines_max: usize,
+    /// Messages a second, all clients together, before error 100.
+    pub messages_per_s_max: usize,
+    /// How long orders and reports take.
+    pub delays: Delays,
+    /// Whether reqExecutions sends its end when there is none to report; gateways were recorded doing either.
+    pub executions_end_when_empty: bool,
+    /// What the referee holds clients to.
+    pub limits: Limits,
+}
+
+impl Default for VenueConfig {
+    fn default() -> Self {
+        Self {
+            account: "DU9000001".into(),
+            cash: Money(1_000_000_000_000),
+            lines_max: 100,
+            messages_per_s_max: 50,
+            delays: Delays::default(),
+            executions_end_when_empty: true,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The venue and the referee that watches it.
+pub struct Venue {
+    core: core::Core,
+    referee: Referee,
+}
+
+impl Venue {
+    /// A venue at the source's start.
+    pub fn new(config: VenueConfig, source: Box<dyn MarketSource>, seed: u64) -> Self {
+        let referee = Referee::new(config.limits.clone(), source.hours(), config.account.clone(), config.cash);
+        Self { core: core::Core::new(config, source, seed), referee }
+    }
+
+    /// Takes a request at `now`. What is due by then happens first.
+    pub fn handle(&mut self, now: SessionTime, conn: ConnId, request: Request, out: &mut Vec<Outgoing>) {
+        self.advance(now, out);
+        let seen = out.len();
+        let now = self.core.now();
+        self.referee.request(now, conn, &request, &self.core);
+        self.core.handle(conn, request, out);
+        self.witness(&out[seen..]);
+    }
+
+    /// Lets time pass until `now`.
+    pub fn advance(&mut self, now: SessionTime, out: &mut Vec<Outgoing>) {
+        let seen = out.len();
+        self.core.advance(now, out);
+        self.witness(&out[seen..]);
+    }
+
+    /// When something happens next without a request; `None` after the last event of the session.
+    pub fn next_due(&mut self) -> Option<SessionTime> {
+        self.core.next_due()
+    }
+
+    /// The universe.
+    pub fn references(&self) -> &[Reference] {
+        self.core.references()
+    }
+
+    /// The referee's account of the session so far.
+    pub fn audit(&self) -> Audit {
+        self.referee.audit(self.core.now(), &self.core)
+    }
+
+    /// Ends the session: what is under way is delivered now.
+    pub fn finish(&mut self, out: &mut Vec<Outgoing>) {
+        let seen = out.len();
+        self.core.deliver_all(out);
+        self.witness(&out[seen..]);
+    }
+
+    fn witness(&mut self, out: &[Outgoing]) {
+        for response in self.core.unheard.drain(..) {
+            self.referee.unheard(&response);
+        }
+        for o in out {
+            self.referee.response(o);
+        }
+    }
+}

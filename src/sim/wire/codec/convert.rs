@@ -33,18 +33,20 @@ pub(super) fn set(x: Option<f64>) -> Option<f64> {
     x.filter(|v| v.is_finite() && *v < f64::MAX)
 }
 
-/// A decimal text, never in exponent form: `100`, `0.01`.
+/// A decimal text, never in exponent form: `100`, `0.01`. What is no number is absent.
 pub(super) fn decimal(x: f64) -> Option<String> {
     let mut out = String::new();
     write_decimal(&mut out, x);
-    Some(out)
+    text(out)
 }
 
-/// As [`decimal`], into a reused text.
+/// As [`decimal`], into a reused text, which stays empty where `x` is no number.
 pub(super) fn write_decimal(out: &mut String, x: f64) {
     out.clear();
-    // Writing to a String cannot fail. Adding 0.0 makes −0 read 0.
-    let _ = write!(out, "{}", x + 0.0);
+    if x.is_finite() {
+        // Writing to a String cannot fail. Adding 0.0 makes −0 read 0.
+        let _ = write!(out, "{}", x + 0.0);
+    }
 }
 
 /// Reads a decimal text; absent and empty are 0.
@@ -221,15 +223,15 @@ pub(super) fn client_order(o: api::Order) -> order::Order {
     }
 }
 
-/// An order as a gateway echoes it [recorded]: prices 0 where the order has none, no transmit flag, and a set
-/// of fields that never changed on 204 recorded echoes.
+/// An order as a gateway echoes it [recorded]: prices 0 where the order has none (a trail by
+/// percent leaves its aux price out), no transmit flag, and a set of fields that never changed on 204 recorded echoes.
 pub(super) fn gateway_order(o: api::Order) -> order::Order {
     order::Order {
         client_id: Some(o.client_id),
         order_id: Some(o.order_id),
         perm_id: Some(o.perm_id),
         limit_price: Some(o.limit_price.unwrap_or(0.0)),
-        aux_price: Some(o.aux_price.unwrap_or(0.0)),
+        aux_price: if o.trailing_percent.is_some() { o.aux_price } else { Some(o.aux_price.unwrap_or(0.0)) },
         clearing_intent: Some("IB".to_owned()),
         volatility_type: Some(0),
         reference_price_type: Some(0),

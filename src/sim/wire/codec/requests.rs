@@ -36,6 +36,7 @@ pub(super) fn decode(frame: Frame<'_>) -> Result<Request, DecodeError> {
         id::CANCEL_ACCOUNT_SUMMARY => Request::CancelAccountSummary { req_id: only_id(msg_id, b)? },
         id::CANCEL_PNL => Request::CancelPnl { req_id: only_id(msg_id, b)? },
         id::CANCEL_PNL_SINGLE => Request::CancelPnlSingle { req_id: only_id(msg_id, b)? },
+        _ if id::UNANSWERED.contains(&msg_id) => Request::Unanswered { msg_id },
         _ => unserved(msg_id, b),
     })
 }

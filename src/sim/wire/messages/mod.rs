@@ -55,18 +55,34 @@ pub mod request_id {
     pub const COMPLETED_ORDERS: i32 = 99;
     pub const CURRENT_TIME_IN_MILLIS: i32 = 105;
 
-    /// Requests that carry no request id in field 1 (it is absent or means something else).
-    pub const WITHOUT_REQ_ID: &[i32] = &[
+    /// Requests that a gateway takes without a word [assumed]: news bulletins while there are none, the log
+    /// level, and cancels (in the order of the list) of market depth, bulletins, scanner, real-time bars,
+    /// fundamentals, option calculations, account updates and positions of many accounts, histogram, head time
+    /// stamp, tick-by-tick, calendar data, contract data and historical ticks: none of these is ever running.
+    pub const UNANSWERED: &[i32] = &[
         NEWS_BULLETINS,
-        CANCEL_NEWS_BULLETINS,
         SERVER_LOG_LEVEL,
-        FA,
-        SCANNER_PARAMETERS,
-        FAMILY_CODES,
-        MARKET_DEPTH_EXCHANGES,
-        NEWS_PROVIDERS,
-        CURRENT_TIME_IN_MILLIS,
+        11,
+        CANCEL_NEWS_BULLETINS,
+        23,
+        51,
+        53,
+        56,
+        57,
+        77,
+        75,
+        89,
+        90,
+        98,
+        101,
+        103,
+        106,
+        107,
     ];
+
+    /// Requests that carry no request id in field 1 (it is absent or means something else).
+    pub const WITHOUT_REQ_ID: &[i32] =
+        &[FA, SCANNER_PARAMETERS, FAMILY_CODES, MARKET_DEPTH_EXCHANGES, NEWS_PROVIDERS, CURRENT_TIME_IN_MILLIS];
 }
 
 /// Message ids, gateway → client.

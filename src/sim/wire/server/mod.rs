@@ -132,8 +132,11 @@ impl Server {
             self.outboxes.remove(&conn);
             return;
         }
-        if let Err(e) = outbox.codec.encode_response(response, &mut outbox.pending) {
-            tracing::error!(conn = conn.0, "an answer was left out: {e}");
+        let before = outbox.pending.len();
+        match outbox.codec.encode_response(response, &mut outbox.pending) {
+            Ok(()) if outbox.pending.len() > before => {}
+            Ok(()) => tracing::error!(conn = conn.0, "an answer was left out: it has no encoding"),
+            Err(e) => tracing::error!(conn = conn.0, "an answer was left out: {e}"),
         }
         if outbox.pending.len() >= CHUNK_BYTES {
             outbox.hand_over();

@@ -6,8 +6,8 @@ use crate::sim::wire::codec::responses::{put, put_empty, put_id};
 use crate::sim::wire::framing::FrameError;
 use crate::sim::wire::messages::{account, contract, market, order, request_id as id, session};
 
-/// Appends the frame of `request` to `out`. [`Request::Unserved`] is written as its request id alone;
-/// [`Request::Disconnected`] has no frame.
+/// Appends the frame of `request` to `out`. [`Request::Unserved`] is written as its request id alone,
+/// [`Request::Unanswered`] without content; [`Request::Disconnected`] has no frame.
 pub fn encode_request(request: Request, out: &mut Vec<u8>) -> Result<(), FrameError> {
     match request {
         Request::StartApi { client_id } => {
@@ -48,6 +48,7 @@ pub fn encode_request(request: Request, out: &mut Vec<u8>) -> Result<(), FrameEr
         | Request::ReqPnl { .. }
         | Request::ReqPnlSingle { .. } => account_request(request, out),
         Request::Unserved { msg_id, req_id } => put_id(out, msg_id, req_id),
+        Request::Unanswered { msg_id } => put_empty(out, msg_id),
         Request::Disconnected => Ok(()),
     }
 }

@@ -1,0 +1,244 @@
+//! `gateway`: the simulated TWS gateway as a process. One loop between the wire's server and the pure venue; the only
+//! place where the venue meets a clock. The session stands still at its start until the first startApi, which anchors
+//! the clock and writes the clock file. SIGINT and SIGTERM end it and write the audit.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use crossbeam::channel::RecvTimeoutError;
+
+use crate::clock::{Clock, ClockFile, ScaledClock, SessionTime};
+use crate::domain::Money;
+use crate::domain::calendar::Date;
+use crate::sim::api::{ConnId, Outgoing, Request};
+use crate::sim::market::{self, MarketOptions};
+use crate::sim::referee::Limits;
+use crate::sim::venue::{Venue, VenueConfig};
+use crate::sim::wire::{Server, ServerOptions};
+
+/// Shortest wait for requests: the granularity of the venue's time in wall time.
+const WAIT_MIN: Duration = Duration::from_millis(1);
+/// Longest wait: how late a signal is seen.
+const WAIT_MAX: Duration = Duration::from_millis(20);
+/// Requests taken before time moves on.
+const REQUESTS_PER_TURN_MAX: usize = 256;
+
+/// `gateway`.
+#[derive(Clone, Debug, Args)]
+pub struct GatewayArgs {
+    /// Where to listen; port 0 takes a free one and says which.
+    #[arg(long, default_value = "127.0.0.1:4002")]
+    pub listen: String,
+    /// Real data instead of the synthetic market: a day of 1-minute bars (`….csv.gz`) or a prefix of tick files.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// At most this many symbols, most liquid first; 0 = all.
+    #[arg(long, default_value_t = 0)]
+    pub symbols: usize,
+    /// Seed of market, delays and sampling.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Session seconds per wall second.
+    #[arg(long, default_value_t = 1.0)]
+    pub speed: f64,
+    /// Where the referee's audit goes at the end (JSON).
+    #[arg(long)]
+    pub audit: Option<PathBuf>,
+    /// The referee's limits instead of the shipped ones.
+    #[arg(long)]
+    pub referee: Option<PathBuf>,
+    /// Where to write the clock that a trader shares, once the session starts.
+    #[arg(long)]
+    pub clock_file: Option<PathBuf>,
+    /// Start within the day, New York `HH:MM`; default: the opening bell.
+    #[arg(long, value_parser = hour_and_minute)]
+    pub start: Option<(u32, u32)>,
+    /// Day of the synthetic market, `YYYY-MM-DD`.
+    #[arg(long, value_parser = date, default_value = "2026-04-15")]
+    pub date: Date,
+    /// The account's code.
+    #[arg(long, default_value = "DU9000001")]
+    pub account: String,
+    /// Cash at the start, USD.
+    #[arg(long, default_value_t = 1_000_000.0)]
+    pub cash: f64,
+    /// Highest TWS server version to offer; default: the highest known.
+    #[arg(long)]
+    pub max_version: Option<i32>,
+}
+
+/// Reads `HH:MM`.
+pub(super) fn hour_and_minute(text: &str) -> Result<(u32, u32), String> {
+    let parse = || {
+        let (h, m) = text.split_once(':')?;
+        let (h, m): (u32, u32) = (h.parse().ok()?, m.parse().ok()?);
+        (h < 24 && m < 60).then_some((h, m))
+    };
+    parse().ok_or_else(|| format!("`{text}` is no time of day; write HH:MM, New York, such as 10:00"))
+}
+
+/// Reads `YYYY-MM-DD`.
+fn date(text: &str) -> Result<Date, String> {
+    let parse = || {
+        let mut parts = text.split('-').map(|p| p.parse::<u32>().ok());
+        let (y, m, d) = (parts.next()??, parts.next()??, parts.next()??);
+        let plausible = (1_990..2_100).contains(&y) && (1..=12).contains(&m) && (1..=31).contains(&d);
+        (plausible && parts.next().is_none()).then(|| Date::of(i32::try_from(y).unwrap_or(0), m, d))
+    };
+    parse().ok_or_else(|| format!("`{text}` is no date; write YYYY-MM-DD, such as 2026-04-15"))
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// An argument, the data, the address or a file is unusable.
+pub fn run(args: GatewayArgs) -> anyhow::Result<()> {
+    let mut gateway = Gateway::open(args)?;
+    let ended = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&ended)).context("can't watch for signals")?;
+    }
+    announce(gateway.server.local_addr());
+    while !ended.load(Ordering::Relaxed) {
+        gateway.turn()?;
+    }
+    gateway.close()
+}
+
+/// Tells a parent process that the gateway is ready, and where.
+#[allow(clippy::print_stdout, reason = "the line that a parent process waits for")]
+fn announce(address: std::net::SocketAddr) {
+    use std::io::Write;
+    println!("listening on {address}");
+    let _ = std::io::stdout().flush();
+}
+
+/// The running gateway.
+struct Gateway {
+    args: GatewayArgs,
+    start: SessionTime,
+    clock: Arc<OnceLock<ScaledClock>>,
+    venue: Venue,
+    server: Server,
+    out: Vec<Outgoing>,
+}
+
+impl Gateway {
+    fn open(args: GatewayArgs) -> anyhow::Result<Self> {
+        if !(args.speed.is_finite() && args.speed > 0.0) {
+            bail!("--speed {} must be above 0, such as 1 or 20", args.speed);
+        }
+        let cash = Money::from_f64(args.cash).filter(|c| c.0 >= 0);
+        let cash = cash.with_context(|| format!("--cash {} must be an amount of USD, 0 or more", args.cash))?;
+        ensure!(!args.account.is_empty(), "--account must not be empty, such as DU9000001");
+        let limits = args.referee.as_deref().map_or_else(|| Ok(Limits::default()), Limits::read)?;
+        let options = MarketOptions { date: args.date, start: args.start, symbols: args.symbols, seed: args.seed };
+        let source = market::open(args.data.as_deref(), &options)?;
+        let start = source.start();
+        let config = VenueConfig { account: args.account.clone(), cash, limits, ..VenueConfig::default() };
+        let clock: Arc<OnceLock<ScaledClock>> = Arc::default();
+        let shared = Arc::clone(&clock);
+        let mut wire = ServerOptions::new(move || shared.get().map_or(start, Clock::now));
+        if let Some(version) = args.max_version {
+            wire.max_version = version;
+        }
+        let server = Server::bind(&args.listen, wire)?;
+        let venue = Venue::new(config, source, args.seed);
+        Ok(Self { args, start, clock, venue, server, out: Vec::new() })
+    }
+
+    /// Session time; the session's start until the first startApi.
+    fn now(&self) -> SessionTime {
+        self.clock.get().map_or(self.start, Clock::now)
+    }
+
+    /// Waits for a request or for time to pass, then does what is due.
+    fn turn(&mut self) -> anyhow::Result<()> {
+        let wait = self.wait();
+        match self.server.incoming().recv_timeout(wait) {
+            Ok((conn, request)) => {
+                self.take(conn, request)?;
+                for _ in 1..REQUESTS_PER_TURN_MAX {
+                    let Ok((conn, request)) = self.server.incoming().try_recv() else { break };
+                    self.take(conn, request)?;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => bail!("the server's acceptor is gone; restart the gateway"),
+        }
+        if self.clock.get().is_some() {
+            let now = self.now();
+            self.venue.advance(now, &mut self.out);
+        }
+        self.send();
+        Ok(())
+    }
+
+    /// How long nothing is due.
+    fn wait(&mut self) -> Duration {
+        let Some(clock) = self.clock.get() else { return WAIT_MAX };
+        let due = self.venue.next_due().map_or(u64::MAX, |t| clock.wall_ns(t - clock.now()));
+        Duration::from_nanos(due).clamp(WAIT_MIN, WAIT_MAX)
+    }
+
+    fn take(&mut self, conn: ConnId, request: Request) -> anyhow::Result<()> {
+        if matches!(request, Request::StartApi { .. }) && self.clock.get().is_none() {
+            self.anchor()?;
+        }
+        let now = self.now();
+        self.venue.handle(now, conn, request, &mut self.out);
+        Ok(())
+    }
+
+    /// The session starts: the clock runs from here, and its file says so.
+    fn anchor(&mut self) -> anyhow::Result<()> {
+        let file = ClockFile::starting_now(self.start, self.args.speed);
+        let _ = self.clock.set(ScaledClock::from_file(&file));
+        if let Some(path) = &self.args.clock_file {
+            file.write(path)?;
+        }
+        tracing::info!(start = %self.start, speed = self.args.speed, "session started");
+        Ok(())
+    }
+
+    fn send(&mut self) {
+        if self.out.is_empty() {
+            return;
+        }
+        for outgoing in self.out.drain(..) {
+            self.server.send(outgoing);
+        }
+        self.server.flush();
+    }
+
+    /// Takes what already arrived, delivers what is under way, writes the audit.
+    fn close(mut self) -> anyhow::Result<()> {
+        while let Ok((conn, request)) = self.server.incoming().try_recv() {
+            self.take(conn, request)?;
+        }
+        let now = self.now();
+        self.venue.advance(now, &mut self.out);
+        self.venue.finish(&mut self.out);
+        self.send();
+        self.server.shutdown();
+        let audit = self.venue.audit();
+        tracing::info!(violations = audit.violations_total, executions = audit.executions, "session ended");
+        let Some(path) = &self.args.audit else { return Ok(()) };
+        let text = serde_json::to_string_pretty(&audit).context("the audit can't be written as JSON")?;
+        write_whole(path, &text).with_context(|| format!("can't write the audit to {}", path.display()))
+    }
+}
+
+/// Writes a file by rename, so that a reader sees all of it or none.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let temp = path.with_extension("tmp");
+    std::fs::write(&temp, text)?;
+    std::fs::rename(&temp, path)
+}

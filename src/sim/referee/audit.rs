@@ -1,0 +1,183 @@
+//! What the referee has to say at the end: one JSON object.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{MarketFacts, Referee};
+use crate::clock::SessionTime;
+use crate::sim::api::Request;
+
+/// Kinds of violation, always all present in the audit.
+pub(super) const KINDS: [&str; 6] = ["guard", "orphan_orders", "margin", "ssr", "pacing", "duplicate_orders"];
+
+/// One breach of one rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Session time, ISO 8601.
+    pub time: String,
+    /// Client id.
+    pub client: i32,
+    /// Order id, 0 where none is concerned.
+    pub order_id: i32,
+    /// The rule's name.
+    pub rule: &'static str,
+    /// What was seen and what is permitted.
+    pub detail: String,
+}
+
+/// The opportunities behind each kind: zero violations mean little where these are zero.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the names are the documentation")]
+pub struct Exercised {
+    pub orders_checked: u64,
+    pub what_ifs: u64,
+    pub shorts_checked: u64,
+    pub shorts_in_restricted_names: u64,
+    pub order_refs_checked: u64,
+    pub most_active_orders_per_side: u64,
+    pub peak_messages_per_s: u64,
+    /// Share of equity left after initial margin at the tightest order; absent before the first.
+    pub smallest_margin_cushion: Option<f64>,
+}
+
+/// An order that still works at the end.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the names are the documentation")]
+pub struct OpenOrderLine {
+    pub client: i32,
+    pub order_id: i32,
+    pub order_ref: String,
+    pub symbol: String,
+    pub side: &'static str,
+    pub remaining: i64,
+    /// Absent for a market order.
+    pub limit_usd: Option<f64>,
+    pub client_connected: bool,
+}
+
+/// The audit of a session.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Audit {
+    /// When the audit was taken, session time.
+    pub time: String,
+    /// Requests received, by name.
+    pub received: BTreeMap<&'static str, u64>,
+    /// Violations by kind; all kinds are present.
+    pub violations: BTreeMap<&'static str, Vec<Violation>>,
+    /// Violations beyond those listed, by kind.
+    pub violations_not_listed: BTreeMap<&'static str, u64>,
+    /// All violations, listed or not.
+    pub violations_total: u64,
+    /// Opportunities behind the kinds.
+    pub exercised: Exercised,
+    /// Shares held at the end by the venue's books, flat names left out.
+    pub positions: BTreeMap<String, i64>,
+    /// Cash at the end by the venue's books, USD.
+    pub cash_usd: f64,
+    /// Fees paid by the venue's books, USD.
+    pub commissions_usd: f64,
+    /// Executions reported to clients.
+    pub executions: u64,
+    /// Cancel requests.
+    pub cancels_asked: u64,
+    /// Whether the venue's books equal what was reported to clients. False while reports are under way.
+    pub books_agree: bool,
+    /// Orders that still work.
+    pub open_orders: Vec<OpenOrderLine>,
+}
+
+impl Audit {
+    /// Whether nothing was violated.
+    pub fn is_clean(&self) -> bool {
+        self.violations_total == 0
+    }
+}
+
+impl Referee {
+    /// The account of the session so far. Orders that work while their client is gone count as orphans.
+    pub fn audit(&self, now: SessionTime, market: &dyn MarketFacts) -> Audit {
+        let connected = market.clients_connected();
+        let mut violations = self.violations.clone();
+        let mut open_orders = Vec::new();
+        for ((client, order_id), o) in self.ledger.working() {
+            let client_connected = connected.contains(client);
+            if !client_connected {
+                violations.entry("orphan_orders").or_default().push(Violation {
+                    time: now.to_string(),
+                    client: *client,
+                    order_id: *order_id,
+                    rule: "works_without_client",
+                    detail: format!("{} {} {}", o.side.as_str(), o.qty - o.filled, o.symbol),
+                });
+            }
+            open_orders.push(OpenOrderLine {
+                client: *client,
+                order_id: *order_id,
+                order_ref: o.order_ref.clone(),
+                symbol: o.symbol.clone(),
+                side: o.side.as_str(),
+                remaining: o.qty - o.filled,
+                limit_usd: o.price.is_some().then(|| o.price.to_f64()),
+                client_connected,
+            });
+        }
+        let (cash, commissions, positions) = market.booked();
+        let own: BTreeMap<_, _> = self.ledger.positions.iter().filter(|(_, q)| **q != 0).collect();
+        let same_positions = own.len() == positions.len() && own.iter().all(|(s, q)| positions.get(*s) == Some(q));
+        let listed: usize = violations.values().map(Vec::len).sum();
+        Audit {
+            time: now.to_string(),
+            received: self.received.clone(),
+            violations_total: listed as u64 + self.uncounted.values().sum::<u64>(),
+            violations,
+            violations_not_listed: self.uncounted.clone(),
+            exercised: self.exercised.clone(),
+            books_agree: same_positions && self.ledger.cash == cash && self.ledger.commissions == commissions,
+            positions,
+            cash_usd: cash.to_f64(),
+            commissions_usd: commissions.to_f64(),
+            executions: self.ledger.executions(),
+            cancels_asked: self.ledger.cancels_asked,
+            open_orders,
+        }
+    }
+}
+
+/// A request's name in the audit.
+pub(super) const fn name_of(request: &Request) -> &'static str {
+    match request {
+        Request::StartApi { .. } => "start_api",
+        Request::ReqIds => "req_ids",
+        Request::ReqCurrentTime => "req_current_time",
+        Request::ReqManagedAccounts => "req_managed_accounts",
+        Request::ReqContractDetails { .. } => "req_contract_details",
+        Request::ReqMarketRule { .. } => "req_market_rule",
+        Request::ReqMarketDataType { .. } => "req_market_data_type",
+        Request::ReqMktData { .. } => "req_mkt_data",
+        Request::CancelMktData { .. } => "cancel_mkt_data",
+        Request::ReqHistoricalData { .. } => "req_historical_data",
+        Request::CancelHistoricalData { .. } => "cancel_historical_data",
+        Request::PlaceOrder { order, .. } if order.what_if => "what_if",
+        Request::PlaceOrder { .. } => "place_order",
+        Request::CancelOrder { .. } => "cancel_order",
+        Request::ReqGlobalCancel => "req_global_cancel",
+        Request::ReqOpenOrders => "req_open_orders",
+        Request::ReqAllOpenOrders => "req_all_open_orders",
+        Request::ReqAutoOpenOrders { .. } => "req_auto_open_orders",
+        Request::ReqCompletedOrders { .. } => "req_completed_orders",
+        Request::ReqExecutions { .. } => "req_executions",
+        Request::ReqPositions => "req_positions",
+        Request::CancelPositions => "cancel_positions",
+        Request::ReqAccountSummary { .. } => "req_account_summary",
+        Request::CancelAccountSummary { .. } => "cancel_account_summary",
+        Request::ReqAccountUpdates { .. } => "req_account_updates",
+        Request::ReqPnl { .. } => "req_pnl",
+        Request::CancelPnl { .. } => "cancel_pnl",
+        Request::ReqPnlSingle { .. } => "req_pnl_single",
+        Request::CancelPnlSingle { .. } => "cancel_pnl_single",
+        Request::Unserved { .. } => "unserved",
+        Request::Unanswered { .. } => "unanswered",
+        Request::Disconnected => "disconnected",
+    }
+}

@@ -1,0 +1,83 @@
+//! Which contracts this gateway knows, and how it writes them.
+
+use crate::domain::Price;
+use crate::sim::api::{Contract, ContractDetails};
+use crate::sim::market::Reference;
+
+/// Exchanges a US stock is routed to; the market rules stand in the same order.
+const VALID_EXCHANGES: &str = "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,DRCTEDGE,BEX,BATS,EDGEA,BYX,IEX,EDGX,FOXRIVER,\
+                               PEARL,NYSENAT,LTSE,MEMX,IBEOS,OVERNIGHT,TPLUS0,PSX";
+/// Order types this gateway takes, in IB's spelling.
+const ORDER_TYPES: &str = "ACTIVETIM,DAY,FOK,GTC,GTD,IOC,LMT,MKT,WHATIF";
+/// The market rule of every US stock here.
+pub(super) const MARKET_RULE: i32 = 26;
+/// (low edge, increment) of [`MARKET_RULE`].
+pub(super) const INCREMENTS: [(f64, f64); 2] = [(0.0, 0.0001), (1.0, 0.01)];
+
+/// The increment at `price` under [`MARKET_RULE`].
+pub(super) const fn tick_at(price: Price) -> Price {
+    if price.0 >= 1_000_000 { Price(10_000) } else { Price(100) }
+}
+
+/// Trading class as recorded: Nasdaq's stocks share `NMS`, NYSE's have their own.
+fn trading_class(r: &Reference) -> String {
+    if r.primary_exchange == "NASDAQ" { "NMS".into() } else { r.symbol.clone() }
+}
+
+/// The reference that a request's contract names, by contract id, else by symbol.
+pub(super) fn find<'a>(references: &'a [Reference], c: &Contract) -> Option<&'a Reference> {
+    let stock = c.sec_type.is_empty() || c.sec_type == "STK";
+    let dollars = c.currency.is_empty() || c.currency == "USD";
+    if !stock || !dollars {
+        return None;
+    }
+    if c.con_id != 0 {
+        return references.iter().find(|r| r.con_id.0 == c.con_id);
+    }
+    let name = if c.symbol.is_empty() { &c.local_symbol } else { &c.symbol };
+    references.iter().find(|r| r.symbol == *name)
+}
+
+/// The contract on `exchange`, as answers repeat it.
+pub(super) fn contract(r: &Reference, exchange: &str) -> Contract {
+    Contract {
+        con_id: r.con_id.0,
+        symbol: r.symbol.clone(),
+        sec_type: "STK".into(),
+        exchange: exchange.into(),
+        primary_exchange: String::new(),
+        currency: "USD".into(),
+        local_symbol: r.symbol.clone(),
+        trading_class: trading_class(r),
+    }
+}
+
+/// `NASDAQ.NMS` or `NYSE`: where warning 399 says that an order goes.
+pub(super) fn routed(r: &Reference) -> String {
+    if r.primary_exchange == "NASDAQ" { "NASDAQ.NMS".into() } else { r.primary_exchange.clone() }
+}
+
+/// Contract details.
+pub(super) fn details(r: &Reference, hours: &str) -> ContractDetails {
+    let rules = vec![MARKET_RULE.to_string(); VALID_EXCHANGES.split(',').count()];
+    let mut contract = contract(r, "SMART");
+    contract.primary_exchange = r.primary_exchange.clone();
+    ContractDetails {
+        market_name: contract.trading_class.clone(),
+        contract,
+        min_tick: 0.01,
+        order_types: ORDER_TYPES.into(),
+        valid_exchanges: VALID_EXCHANGES.into(),
+        market_rule_ids: rules.join(","),
+        long_name: r.symbol.clone(),
+        time_zone_id: "US/Eastern".into(),
+        trading_hours: hours.into(),
+        liquid_hours: hours.into(),
+        stock_type: "COMMON".into(),
+        min_size: 0.0001,
+        size_increment: 0.0001,
+        suggested_size_increment: 100.0,
+        agg_group: 1,
+        ..ContractDetails::default()
+    }
+}

@@ -1,0 +1,420 @@
+//! The core's state, its time loop and the dispatch of requests.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::VenueConfig;
+use super::account::{Account, Margin};
+use super::agenda::{Agenda, Task};
+use super::book::{Book, Match};
+use super::contracts;
+use super::orders::Orders;
+use super::reports::{Fill, error};
+use super::sessions::Sessions;
+use crate::clock::{MINUTE, SECOND, SessionTime};
+use crate::domain::{Money, Price, Qty, SymbolId};
+use crate::sim::api::{ConnId, Contract, Outgoing, Request, Response};
+use crate::sim::market::feed::seed_day;
+use crate::sim::market::rng::Draw;
+use crate::sim::market::{Bar, MarketSource, RawBody, RawEvent, Reference, SampledUpdate, Sampler};
+use crate::sim::referee::{Facts, MarketFacts};
+
+/// Published bids kept per symbol for the referee.
+const BIDS_KEPT: usize = 16;
+/// Session time between unasked account rows (documented by IB: three minutes).
+pub(super) const ACCOUNT_PERIOD: i64 = 3 * MINUTE;
+/// Session time between P&L rows.
+pub(super) const PNL_PERIOD: i64 = SECOND;
+
+/// One symbol's market as the venue sees it.
+#[derive(Debug)]
+pub(super) struct Market {
+    pub(super) book: Book,
+    pub(super) last: Price,
+    /// Today's regular prints.
+    pub(super) day_open: Price,
+    pub(super) day_high: Price,
+    pub(super) day_low: Price,
+    /// High and low as last published.
+    pub(super) sent_high: Price,
+    pub(super) sent_low: Price,
+    /// Minutes completed since the window opened, and the open one.
+    pub(super) bars: Vec<Bar>,
+    pub(super) bar: Option<Bar>,
+    /// Bids as published, oldest first.
+    bids: VecDeque<(SessionTime, Price)>,
+}
+
+/// The venue without its referee.
+pub(super) struct Core {
+    pub(super) config: VenueConfig,
+    pub(super) source: Box<dyn MarketSource>,
+    pub(super) sampler: Sampler,
+    pub(super) now: SessionTime,
+    pub(super) markets: Vec<Market>,
+    pub(super) agenda: Agenda,
+    pub(super) sessions: Sessions,
+    pub(super) orders: Orders,
+    pub(super) account: Account,
+    pub(super) fills: Vec<Fill>,
+    pub(super) draw: Draw,
+    /// Positions changed since rows were last pushed.
+    pub(super) changed: BTreeSet<SymbolId>,
+    pub(super) pnl_beats: bool,
+    /// History requests by connection: (when, request without its id), for IB's pacing rules.
+    pub(super) history_asked: VecDeque<(SessionTime, String)>,
+    /// Reports whose client was gone: only the referee hears them.
+    pub(super) unheard: Vec<Response>,
+    messages: VecDeque<SessionTime>,
+    pacing_told: bool,
+    matches: Vec<Match>,
+}
+
+impl Core {
+    pub(super) fn new(config: VenueConfig, source: Box<dyn MarketSource>, seed: u64) -> Self {
+        let mut sampler = Sampler::new(source.references().len(), seed);
+        seed_day(&source, &mut sampler);
+        let (hours, now) = (source.hours(), source.start());
+        let markets = source.references().iter().map(|r| Market::before(&source, r, hours.open)).collect();
+        let mut agenda = Agenda::default();
+        if now < hours.open {
+            agenda.add(hours.open, Task::Open);
+        }
+        agenda.add(hours.close, Task::Close);
+        agenda.add(now + ACCOUNT_PERIOD, Task::AccountCadence);
+        Self {
+            account: Account::new(config.cash),
+            config,
+            source,
+            sampler,
+            now,
+            markets,
+            agenda,
+            sessions: Sessions::default(),
+            orders: Orders::default(),
+            fills: Vec::new(),
+            draw: Draw::keyed(seed, "venue", 0, 0),
+            changed: BTreeSet::new(),
+            unheard: Vec::new(),
+            pnl_beats: false,
+            history_asked: VecDeque::new(),
+            messages: VecDeque::new(),
+            pacing_told: false,
+            matches: Vec::new(),
+        }
+    }
+
+    pub(super) fn now(&self) -> SessionTime {
+        self.now
+    }
+
+    pub(super) fn references(&self) -> &[Reference] {
+        self.source.references()
+    }
+
+    pub(super) fn reference(&self, symbol: SymbolId) -> &Reference {
+        &self.source.references()[symbol.index()]
+    }
+
+    pub(super) fn next_due(&mut self) -> Option<SessionTime> {
+        let times = [self.source.next_time(), self.sampler.next_due(), self.agenda.next_due()];
+        times.into_iter().flatten().min()
+    }
+
+    /// Lets everything due by `now` happen, in time order; at one instant raw events first, then samples, then tasks.
+    pub(super) fn advance(&mut self, now: SessionTime, out: &mut Vec<Outgoing>) {
+        loop {
+            let sample = self.sampler.next_due().unwrap_or(SessionTime(i64::MAX));
+            let task = self.agenda.next_due().unwrap_or(SessionTime(i64::MAX));
+            let limit = now.min(sample).min(task);
+            if let Some(event) = self.source.next_until(limit) {
+                self.now = self.now.max(event.time);
+                self.raw(&event);
+            } else if sample <= now && sample <= task {
+                self.now = self.now.max(sample);
+                if let Some(update) = self.sampler.due(sample) {
+                    self.published(&update, out);
+                }
+            } else if task <= now {
+                self.now = self.now.max(task);
+                if let Some(t) = self.agenda.pop(task) {
+                    self.run(t, out);
+                }
+            } else {
+                self.now = self.now.max(now);
+                return;
+            }
+        }
+    }
+
+    /// Delivers every message that is under way, at once: the end of a session.
+    pub(super) fn deliver_all(&mut self, out: &mut Vec<Outgoing>) {
+        while let Some(task) = self.agenda.pop_message() {
+            self.run(task, out);
+        }
+    }
+
+    /// A raw market event: the book matches, the sampler and the bars take note.
+    fn raw(&mut self, event: &RawEvent) {
+        self.sampler.push(event);
+        let market = &mut self.markets[event.symbol.index()];
+        let mut matches = std::mem::take(&mut self.matches);
+        match event.body {
+            RawBody::Quote(q) => market.book.on_quote(q, &mut matches),
+            RawBody::Trade { price, size } => {
+                market.print(event.time, price, size);
+                market.book.on_trade(price, size.0, &mut matches);
+            }
+        }
+        for m in matches.drain(..) {
+            self.filled(&m);
+        }
+        self.matches = matches;
+    }
+
+    fn published(&mut self, update: &SampledUpdate, out: &mut Vec<Outgoing>) {
+        let market = &mut self.markets[update.symbol.index()];
+        if let Some(bid) = update.bid {
+            if market.bids.len() == BIDS_KEPT {
+                market.bids.pop_front();
+            }
+            market.bids.push_back((update.time, bid));
+        }
+        self.publish(update, out);
+    }
+
+    fn run(&mut self, task: Task, out: &mut Vec<Outgoing>) {
+        match task {
+            Task::Arrive { perm } => self.arrive(perm),
+            Task::Modify { perm, order } => self.modify_arrives(perm, &order),
+            Task::Cancel { perm, by } => self.cancel_arrives(perm, by),
+            Task::Expire { perm } => self.expire(perm),
+            Task::Deferred { perm } => self.deferred(perm),
+            Task::Report { perm, client, messages } => {
+                if let Some(r) = self.orders.get_mut(perm) {
+                    r.undelivered = r.undelivered.saturating_sub(1);
+                }
+                match self.sessions.of_client(client) {
+                    Some(conn) => out.extend(messages.into_iter().map(|response| Outgoing { conn, response })),
+                    None => self.unheard.extend(messages),
+                }
+            }
+            Task::Answer { conn, messages } => {
+                if self.sessions.get(conn).is_some() {
+                    out.extend(messages.into_iter().map(|response| Outgoing { conn, response }));
+                }
+            }
+            Task::Open => self.opening_bell(),
+            Task::Close => self.closing_bell(),
+            Task::AccountCadence => {
+                self.agenda.add(self.now + ACCOUNT_PERIOD, Task::AccountCadence);
+                self.push_account(out);
+            }
+            Task::AccountChanged => self.push_account(out),
+            Task::PnlBeat => self.pnl_beat(out),
+        }
+    }
+
+    /// Takes a request.
+    pub(super) fn handle(&mut self, conn: ConnId, request: Request, out: &mut Vec<Outgoing>) {
+        match request {
+            Request::StartApi { client_id } => return self.start(conn, client_id, out),
+            Request::Disconnected => return self.sessions.end(conn),
+            _ => {}
+        }
+        if self.sessions.get(conn).is_none() {
+            return answer(conn, error(self.now, -1, 504, "Not connected"), out);
+        }
+        self.count_message(conn, out);
+        self.dispatch(conn, request, out);
+    }
+
+    fn dispatch(&mut self, conn: ConnId, request: Request, out: &mut Vec<Outgoing>) {
+        match request {
+            Request::ReqIds => self.ids(conn, out),
+            Request::ReqCurrentTime => self.current_time(conn, out),
+            Request::ReqManagedAccounts => {
+                answer(conn, Response::ManagedAccounts { accounts: self.config.account.clone() }, out);
+            }
+            Request::ReqContractDetails { req_id, contract } => self.contract_details(conn, req_id, &contract, out),
+            Request::ReqMarketRule { market_rule_id } => self.market_rule(conn, market_rule_id, out),
+            // Everything is entitled here, and delayed data is what a gateway gives without entitlement.
+            Request::ReqMarketDataType { market_data_type: _ } => {}
+            Request::ReqMktData { req_id, contract, generic_ticks, snapshot } => {
+                self.watch(conn, req_id, &contract, &generic_ticks, snapshot, out);
+            }
+            Request::CancelMktData { req_id } => self.unwatch(conn, req_id, out),
+            Request::ReqHistoricalData {
+                req_id,
+                contract,
+                end,
+                duration,
+                bar_size,
+                what_to_show,
+                use_rth: _,
+                format_date,
+                keep_up_to_date,
+            } => {
+                let ask =
+                    super::history::Ask { req_id, end, duration, bar_size, what_to_show, format_date, keep_up_to_date };
+                self.historical(conn, &contract, ask);
+            }
+            // Answered at once and whole: there is nothing left to cancel.
+            Request::CancelHistoricalData { .. } => {}
+            Request::PlaceOrder { contract, order } => self.place(conn, &contract, order, out),
+            Request::CancelOrder { order_id } => self.cancel(conn, order_id, out),
+            Request::ReqGlobalCancel => self.global_cancel(),
+            Request::ReqOpenOrders => self.open_orders(conn, false, out),
+            Request::ReqAllOpenOrders => self.open_orders(conn, true, out),
+            Request::ReqAutoOpenOrders { bind } => self.auto_open_orders(conn, bind, out),
+            Request::ReqCompletedOrders { api_only: _ } => self.completed_orders(conn, out),
+            Request::ReqExecutions { req_id, filter } => self.executions(conn, req_id, &filter, out),
+            Request::Unanswered { .. } => {}
+            Request::Unserved { msg_id, req_id } => {
+                let text = format!("Error validating request.-'bK' : cause - Request {msg_id} is not supported");
+                answer(conn, error(self.now, req_id, 321, text), out);
+            }
+            other => self.statement_request(conn, other, out),
+        }
+    }
+
+    /// IB's pacing: more than the permitted messages in any second of session time draw error 100, once a breach.
+    fn count_message(&mut self, conn: ConnId, out: &mut Vec<Outgoing>) {
+        while self.messages.front().is_some_and(|t| self.now - *t >= SECOND) {
+            self.messages.pop_front();
+        }
+        self.messages.push_back(self.now);
+        let max = self.config.messages_per_s_max;
+        if self.messages.len() <= max {
+            self.pacing_told = false;
+        } else if !self.pacing_told {
+            self.pacing_told = true;
+            let text =
+                format!("Max rate of messages per second has been exceeded:max={max} rec={} (1)", self.messages.len());
+            answer(conn, error(self.now, -1, 100, text), out);
+        }
+        // The window is all that is kept: its length is bounded by the breach that it reports.
+        if self.messages.len() > max * 100 {
+            self.messages.pop_front();
+        }
+    }
+
+    /// The price that positions are valued at: last print, else mid, else prior close.
+    pub(super) fn mark(&self, symbol: SymbolId) -> Price {
+        let Some(m) = self.markets.get(symbol.index()) else { return Price::NONE };
+        let q = m.book.quote();
+        if m.last.is_some() {
+            m.last
+        } else if q.bid.is_some() && q.ask.is_some() {
+            Price((q.bid.0 + q.ask.0) / 2)
+        } else {
+            self.reference(symbol).prior_close
+        }
+    }
+
+    /// Margin with working orders at their worst, and `extra` signed shares of one symbol on top.
+    pub(super) fn margin(&self, extra: Option<(SymbolId, i64)>) -> Margin {
+        let mut sides: BTreeMap<SymbolId, (i64, i64)> = BTreeMap::new();
+        for r in self.orders.live().filter(|r| r.status.is_open()) {
+            let (buys, sells) = sides.entry(r.symbol).or_default();
+            *(if r.side.sign() > 0 { buys } else { sells }) += r.remaining();
+        }
+        if let Some((symbol, signed)) = extra {
+            let (buys, sells) = sides.entry(symbol).or_default();
+            *(if signed > 0 { buys } else { sells }) += signed.abs();
+        }
+        let worst = sides.into_iter().map(|(s, (buys, sells))| {
+            let held = self.account.position(s).qty;
+            (s, (held + buys).abs().max((held - sells).abs()))
+        });
+        self.account.margin(|s| self.mark(s), &worst.collect())
+    }
+
+    /// One way's delay from now.
+    pub(super) fn later(&mut self) -> SessionTime {
+        self.now + self.config.delays.draw(&mut self.draw)
+    }
+}
+
+/// Sends `response` to `conn` now.
+pub(super) fn answer(conn: ConnId, response: Response, out: &mut Vec<Outgoing>) {
+    out.push(Outgoing { conn, response });
+}
+
+impl Market {
+    /// The market as history leaves it.
+    fn before(source: &dyn MarketSource, r: &Reference, open: SessionTime) -> Self {
+        let mut market = Self {
+            book: Book::default(),
+            last: Price::NONE,
+            day_open: Price::NONE,
+            day_high: Price::NONE,
+            day_low: Price::NONE,
+            sent_high: Price::NONE,
+            sent_low: Price::NONE,
+            bars: Vec::new(),
+            bar: None,
+            bids: VecDeque::new(),
+        };
+        for bar in source.history(r.id).iter().filter(|b| b.start >= open) {
+            market.day(bar.open);
+            market.day(bar.high);
+            market.day(bar.low);
+            market.last = bar.close;
+        }
+        market
+    }
+
+    fn day(&mut self, price: Price) {
+        if !self.day_open.is_some() {
+            (self.day_open, self.day_high, self.day_low) = (price, price, price);
+        }
+        self.day_high = self.day_high.max(price);
+        self.day_low = self.day_low.min(price);
+    }
+
+    fn print(&mut self, time: SessionTime, price: Price, size: Qty) {
+        self.last = price;
+        self.day(price);
+        let minute = time.floor_to(MINUTE);
+        match &mut self.bar {
+            Some(b) if b.start == minute => b.add(price, size),
+            slot => self.bars.extend(slot.replace(Bar::of(minute, price, size))),
+        }
+    }
+}
+
+impl MarketFacts for Core {
+    fn facts(&self, contract: &Contract) -> Option<Facts> {
+        let r = contracts::find(self.references(), contract)?;
+        let m = &self.markets[r.id.index()];
+        let q = m.book.quote();
+        // A client acts on what it was sent up to two seconds ago; the lowest of those bids is the fair test.
+        let since = self.now - 2 * SECOND;
+        let recent = m.bids.iter().rev().take_while(|(t, _)| *t >= since);
+        let standing = m.bids.iter().rev().find(|(t, _)| *t < since);
+        let lowest_bid = recent.chain(standing).map(|(_, b)| *b).chain([q.bid]).min().unwrap_or(q.bid);
+        Some(Facts {
+            symbol: r.symbol.clone(),
+            reference_price: self.mark(r.id),
+            lowest_bid,
+            prior_close: r.prior_close,
+            lowest_print: m.day_low,
+            shortable: r.shortable,
+        })
+    }
+
+    fn mark(&self, symbol: &str) -> Price {
+        let found = self.references().iter().find(|r| r.symbol == symbol);
+        found.map_or(Price::NONE, |r| Core::mark(self, r.id))
+    }
+
+    fn clients_connected(&self) -> BTreeSet<i32> {
+        self.sessions.clients()
+    }
+
+    fn booked(&self) -> (Money, Money, BTreeMap<String, i64>) {
+        let held = self.account.positions.iter().filter(|(_, p)| p.qty != 0);
+        let positions = held.map(|(s, p)| (self.reference(*s).symbol.clone(), p.qty)).collect();
+        (self.account.cash, self.account.commissions, positions)
+    }
+}

@@ -1,0 +1,451 @@
+//! Orders on their way in: checks at the gateway, then arrival at the exchange. Modify and cancel likewise.
+
+#![allow(clippy::cast_possible_truncation, reason = "quantities are checked to be whole and below a billion")]
+
+use super::agenda::Task;
+use super::contracts::{find, routed, tick_at};
+use super::core::{Core, answer};
+use super::orders::{Record, Status, Terms, Tif};
+use super::reports::{error, open_order, order_status, pair};
+use super::text;
+use crate::clock::SessionTime;
+use crate::domain::calendar::{Date, next_trading_day, regular_hours};
+use crate::domain::{Money, Price, Side, SymbolId};
+use crate::sim::api::{ConnId, Contract, Order, OrderState, Outgoing, Response};
+
+/// Most shares of one order that the gateway takes.
+const QTY_MAX: f64 = 1e9;
+
+/// Why the gateway refuses an order at once: code and text.
+type Refusal = (i32, String);
+
+fn invalid(cause: &str) -> Refusal {
+    (321, format!("Error validating request.-'v' : cause - {cause}"))
+}
+
+impl Core {
+    /// placeOrder: a new order, a modification (same id again) or a what-if.
+    pub(super) fn place(&mut self, conn: ConnId, contract: &Contract, order: Order, out: &mut Vec<Outgoing>) {
+        let Some(client) = self.sessions.get(conn).map(|c| c.client) else { return };
+        let id = order.order_id;
+        if let Some(perm) = self.orders.find(client, id).map(|r| r.perm) {
+            return self.modify(conn, perm, order, out);
+        }
+        let taken = id < self.orders.next_valid_id(client);
+        let checked = if taken { Err((103, "Duplicate order id".into())) } else { self.check(contract, &order) };
+        self.orders.use_id(client, id);
+        let (symbol, side, terms) = match checked {
+            Ok(found) => found,
+            Err((code, text)) => return answer(conn, error(self.now, id, code, text), out),
+        };
+        if order.what_if {
+            return self.what_if(conn, client, symbol, side, terms, order);
+        }
+        let transmit = order.transmit;
+        let record = Record {
+            perm: self.orders.next_perm(),
+            client,
+            order_id: id,
+            symbol,
+            side,
+            terms,
+            sent: order,
+            status: if transmit { Status::Sent } else { Status::Untransmitted },
+            cancelling: false,
+            filled: 0,
+            value: Money(0),
+            last_price: Price::NONE,
+            fees: Money(0),
+            completed: None,
+            report_floor: self.now,
+            inbound_floor: self.now,
+            deferral_told: false,
+            cancelled_early: false,
+            undelivered: 0,
+        };
+        let perm = record.perm;
+        self.orders.insert(record);
+        if transmit {
+            self.send_in(perm, Task::Arrive { perm });
+        }
+    }
+
+    /// Checks that the gateway makes itself.
+    fn check(&self, contract: &Contract, order: &Order) -> Result<(SymbolId, Side, Terms), Refusal> {
+        let no_security = || (200, "No security definition has been found for the request".to_string());
+        let symbol = find(self.references(), contract).ok_or_else(no_security)?.id;
+        if self.orders.is_full() {
+            return Err((201, "Order rejected - reason:The session's order table is full".into()));
+        }
+        if !order.account.is_empty() && order.account != self.config.account {
+            return Err(invalid(&format!("Invalid account code '{}'.", order.account)));
+        }
+        let side = order.action.ok_or_else(|| invalid("Invalid side"))?;
+        let terms = terms(order)?;
+        Ok((symbol, side, terms))
+    }
+
+    /// Puts an instruction about an order on its way to the exchange, never before an earlier one about it.
+    fn send_in(&mut self, perm: i64, task: Task) {
+        let at = self.later();
+        let Some(r) = self.orders.get_mut(perm) else { return };
+        r.inbound_floor = r.inbound_floor.max(at);
+        let at = r.inbound_floor;
+        self.agenda.add(at, task);
+    }
+
+    /// An order reaches the exchange.
+    pub(super) fn arrive(&mut self, perm: i64) {
+        let Some(r) = self.orders.get(perm).cloned() else { return };
+        if r.status != Status::Sent {
+            return;
+        }
+        if r.terms.tif == Tif::Fok {
+            // Recorded: FOK draws Inactive, 201, and Inactive again.
+            let reason = "The time-in-force FOK is invalid for this combination of exchange and security type.";
+            return self.refuse(perm, reason, true);
+        }
+        if let Tif::Gtd(until) = r.terms.tif {
+            if until <= self.now {
+                return self.refuse(perm, "The good-till-date of the order is in the past.", false);
+            }
+            self.agenda.add(until, Task::Expire { perm });
+        }
+        if let Some(reason) = self.exposure_refusal(&r, r.remaining()) {
+            return self.refuse(perm, &reason, false);
+        }
+        let hours = self.source.hours();
+        if self.now < hours.open || self.now >= hours.close {
+            self.set_status(perm, Status::PreSubmitted);
+            self.report_pair(perm, "PreSubmitted");
+            // Through `send_in`, so that no cancel overtakes it.
+            return self.send_in(perm, Task::Deferred { perm });
+        }
+        let held = self.account.position(r.symbol).qty;
+        let closes = held.signum() * r.side.sign() < 0;
+        let resting_limit = r.terms.limit.is_some() && r.terms.tif != Tif::Ioc;
+        if closes || resting_limit {
+            self.report_pair(perm, "PreSubmitted");
+        }
+        self.set_status(perm, Status::Submitted);
+        self.report_pair(perm, "Submitted");
+        self.work(perm);
+    }
+
+    /// Lets an order take what the book shows, and rests or ends the remainder.
+    pub(super) fn work(&mut self, perm: i64) {
+        let Some(r) = self.orders.get(perm) else { return };
+        let (symbol, side, terms, remaining) = (r.symbol, r.side, r.terms, r.remaining());
+        let book = &mut self.markets[symbol.index()].book;
+        let mut left = remaining;
+        if let Some((price, qty)) = book.take(side, terms.limit, remaining) {
+            left -= qty;
+            self.filled(&super::book::Match { perm, price, qty, maker: false });
+        }
+        if left == 0 {
+            return;
+        }
+        if terms.tif == Tif::Ioc {
+            if left == remaining {
+                // Recorded: an IOC that fills nothing repeats its state before it goes.
+                self.report_pair(perm, "Submitted");
+            }
+            self.report_pair(perm, "PendingCancel");
+            return self.cancelled(perm, None, "Cancelled by System:\n");
+        }
+        self.markets[symbol.index()].book.rest(perm, side, terms.limit, left);
+    }
+
+    /// Margin and borrow, checked at arrival for what raises exposure; `more` = shares that it adds to what works.
+    fn exposure_refusal(&self, r: &Record, more: i64) -> Option<String> {
+        let held = self.account.position(r.symbol).qty;
+        let others = |o: &&Record| o.perm != r.perm && o.status.is_open() && o.symbol == r.symbol && o.side == r.side;
+        let working: i64 = self.orders.live().filter(others).map(Record::remaining).sum();
+        let after = held + r.side.sign() * (working + r.remaining());
+        if after < 0 && r.side == Side::Sell {
+            let shortable = self.reference(r.symbol).shortable.0;
+            if -after > shortable {
+                return Some("Contract is not available for short sale.".into());
+            }
+        }
+        if after.abs() <= held.abs() {
+            return None;
+        }
+        let m = self.margin(Some((r.symbol, r.side.sign() * more)));
+        (m.initial > m.equity).then(|| {
+            format!(
+                "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE [{} \
+                 USD] MUST EXCEED THE INITIAL MARGIN OF [{} USD]",
+                m.equity, m.initial
+            )
+        })
+    }
+
+    /// Refuses an order at the exchange: Inactive and 201, in either order as recorded.
+    fn refuse(&mut self, perm: i64, reason: &str, repeat: bool) {
+        self.orders.finish(perm, Status::Inactive, text::eastern(self.now), reason.into());
+        let Some((r, reference)) = self.of(perm) else { return };
+        let (client, id) = (r.client, r.order_id);
+        let inactive = pair(r, reference, &self.config.account, "Inactive").to_vec();
+        let refusal = error(self.now, id, 201, format!("Order rejected - reason:{reason}"));
+        let mut messages = inactive.clone();
+        if repeat {
+            messages.push(refusal);
+            messages.extend(inactive);
+        } else if self.draw.chance(0.5) {
+            messages.push(refusal);
+        } else {
+            messages.insert(0, refusal);
+        }
+        self.report(perm, client, messages);
+    }
+
+    /// What-if: one openOrder with margin figures, or one error.
+    fn what_if(&mut self, conn: ConnId, client: i32, symbol: SymbolId, side: Side, terms: Terms, order: Order) {
+        let before = self.margin(None);
+        let after = self.margin(Some((symbol, side.sign() * terms.qty)));
+        let price = terms.limit.unwrap_or_else(|| self.mark(symbol));
+        let fee = super::account::order_fee(side, terms.qty, Money(price.0.saturating_mul(terms.qty)));
+        let usd = |m: Money| Some(m.to_f64());
+        let state = OrderState {
+            status: "PreSubmitted".into(),
+            init_margin_before: usd(before.initial),
+            maint_margin_before: usd(before.maintenance),
+            equity_with_loan_before: usd(before.equity),
+            init_margin_change: usd(after.initial - before.initial),
+            maint_margin_change: usd(after.maintenance - before.maintenance),
+            equity_with_loan_change: usd(-fee),
+            init_margin_after: usd(after.initial),
+            maint_margin_after: usd(after.maintenance),
+            equity_with_loan_after: usd(before.equity - fee),
+            commission: usd(fee),
+            commission_currency: "USD".into(),
+            margin_currency: "USD".into(),
+            ..OrderState::default()
+        };
+        let record = Record {
+            perm: self.orders.next_perm(),
+            client,
+            order_id: order.order_id,
+            symbol,
+            side,
+            terms,
+            sent: order,
+            status: Status::PreSubmitted,
+            cancelling: false,
+            filled: 0,
+            value: Money(0),
+            last_price: Price::NONE,
+            fees: Money(0),
+            completed: None,
+            report_floor: self.now,
+            inbound_floor: self.now,
+            deferral_told: false,
+            cancelled_early: false,
+            undelivered: 0,
+        };
+        let echo = open_order(&record, self.reference(symbol), &self.config.account, "PreSubmitted", None);
+        let Response::OpenOrder { contract, order, .. } = echo else { return };
+        let messages = vec![Response::OpenOrder { contract, order, state: Box::new(state) }];
+        let there = self.later();
+        let back = self.later() - self.now;
+        self.agenda.add(there + back, Task::Answer { conn, messages });
+    }
+
+    /// placeOrder with the id of an order that exists.
+    fn modify(&mut self, conn: ConnId, perm: i64, order: Order, out: &mut Vec<Outgoing>) {
+        let Some(r) = self.orders.get_mut(perm) else { return };
+        let id = r.order_id;
+        match r.status {
+            // Recorded: of a filled order it is ignored without a word.
+            Status::Filled => {}
+            Status::Cancelled | Status::Inactive => answer(conn, error(self.now, id, 103, "Duplicate order id"), out),
+            _ if order.action != Some(r.side) => {
+                let text = "Order being modified does not match original order";
+                answer(conn, error(self.now, id, 105, text), out);
+            }
+            Status::Untransmitted => match terms(&order) {
+                Ok(terms) => {
+                    let transmit = order.transmit;
+                    (r.terms, r.sent) = (terms, order);
+                    if transmit {
+                        r.status = Status::Sent;
+                        self.send_in(perm, Task::Arrive { perm });
+                    }
+                }
+                Err((code, text)) => answer(conn, error(self.now, id, code, text), out),
+            },
+            Status::Sent | Status::PreSubmitted | Status::Submitted => match terms(&order) {
+                Ok(_) => self.send_in(perm, Task::Modify { perm, order: Box::new(order) }),
+                Err((code, text)) => answer(conn, error(self.now, id, code, text), out),
+            },
+        }
+    }
+
+    /// A modification reaches the exchange. It keeps its place only when it merely asks for fewer shares.
+    pub(super) fn modify_arrives(&mut self, perm: i64, order: &Order) {
+        let Ok(new) = terms(order) else { return };
+        let Some(r) = self.orders.get(perm).cloned() else { return };
+        if !r.status.is_open() || r.cancelling {
+            return;
+        }
+        let mut changed = r.clone();
+        changed.terms = new;
+        if new.qty > r.terms.qty
+            && let Some(reason) = self.exposure_refusal(&changed, new.qty - r.terms.qty)
+        {
+            let text = format!("Order rejected - reason:{reason}");
+            return self.report(perm, r.client, vec![error(self.now, r.order_id, 201, text)]);
+        }
+        if let Some(kept) = self.orders.get_mut(perm) {
+            kept.terms = new;
+            let (perm_sent, order_id) = (kept.sent.perm_id, kept.order_id);
+            kept.sent = order.clone();
+            (kept.sent.perm_id, kept.sent.order_id) = (perm_sent, order_id);
+        }
+        if let Tif::Gtd(until) = new.tif {
+            self.agenda.add(until, Task::Expire { perm });
+        }
+        if new.qty <= r.filled {
+            self.markets[r.symbol.index()].book.remove(perm);
+            return self.cancelled(perm, None, "Cancelled by Trader");
+        }
+        self.report_pair(perm, r.status.word());
+        if r.status != Status::Submitted {
+            return;
+        }
+        if new.limit == r.terms.limit && new.qty <= r.terms.qty {
+            self.markets[r.symbol.index()].book.shrink(perm, new.qty - r.filled);
+        } else {
+            self.markets[r.symbol.index()].book.remove(perm);
+            self.work(perm);
+        }
+    }
+
+    /// cancelOrder: of an own order, or of another client's that this connection was shown.
+    pub(super) fn cancel(&mut self, conn: ConnId, order_id: i32, out: &mut Vec<Outgoing>) {
+        let Some(c) = self.sessions.get(conn) else { return };
+        let (client, mut shown) = (c.client, c.shown.iter());
+        let own = self.orders.find(client, order_id);
+        let named = own.or_else(|| shown.find_map(|p| self.orders.get(*p).filter(|r| r.order_id == order_id)));
+        let Some(r) = named else {
+            let text = format!("OrderId {order_id} that needs to be cancelled is not found.");
+            return answer(conn, error(self.now, order_id, 10_147, text), out);
+        };
+        if r.status.is_final() {
+            let word = r.status.word();
+            let text = format!("OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {word}.");
+            return answer(conn, error(self.now, order_id, 10_148, text), out);
+        }
+        self.start_cancel(r.perm, client);
+    }
+
+    /// Sends a cancel towards the exchange, with the states that were recorded on the way.
+    pub(super) fn start_cancel(&mut self, perm: i64, by: i32) {
+        let hours = self.source.hours();
+        let in_hours = self.now >= hours.open && self.now < hours.close;
+        let Some(r) = self.orders.get_mut(perm).filter(|r| !r.cancelling) else { return };
+        r.cancelling = true;
+        if r.status == Status::Untransmitted {
+            return self.cancelled(perm, Some(by), "Cancelled by Trader");
+        }
+        let deferring = r.status == Status::PreSubmitted && !r.deferral_told;
+        let unacknowledged = r.status == Status::Sent || r.undelivered > 0 || deferring;
+        r.cancelled_early = unacknowledged;
+        if by == r.client && !unacknowledged && in_hours && r.status == Status::Submitted {
+            let status = order_status(r, "PendingCancel", by);
+            self.report(perm, by, vec![status]);
+        }
+        self.send_in(perm, Task::Cancel { perm, by });
+    }
+
+    /// A cancel reaches the exchange.
+    pub(super) fn cancel_arrives(&mut self, perm: i64, by: i32) {
+        let Some(r) = self.orders.get(perm).cloned() else { return };
+        if r.status.is_final() {
+            // A fill won the race.
+            let text = format!("Cancel attempted when order is not in a cancellable state.  Order permId ={perm}");
+            return self.report(perm, by, vec![error(self.now, r.order_id, 161, text)]);
+        }
+        self.markets[r.symbol.index()].book.remove(perm);
+        if r.cancelled_early && by == r.client && r.filled == 0 {
+            // Recorded: a cancel before the acknowledgement is complete shows PendingCancel twice.
+            self.report_pair(perm, "PendingCancel");
+            self.report_pair(perm, "PendingCancel");
+        }
+        self.cancelled(perm, Some(by), "Cancelled by Trader");
+    }
+
+    /// The off-hours deferral is confirmed.
+    pub(super) fn deferred(&mut self, perm: i64) {
+        let Some((r, reference)) = self.of(perm) else { return };
+        if r.status != Status::PreSubmitted {
+            return;
+        }
+        let message = format!(
+            "Order Message:\n{} {} {} {}\nWarning: Your order will not be placed at the exchange until {}.",
+            r.side.as_str(),
+            r.terms.qty,
+            reference.symbol,
+            routed(reference),
+            text::eastern_dashed(self.next_open())
+        );
+        let (client, cancelling) = (r.client, r.cancelling);
+        let reply_to = r.order_id;
+        let states = pair(r, reference, &self.config.account, "PreSubmitted");
+        let mut messages = vec![error(self.now, reply_to, 399, message)];
+        for _ in 0..if cancelling { 1 } else { 3 } {
+            messages.extend(states.clone());
+        }
+        if let Some(r) = self.orders.get_mut(perm) {
+            r.deferral_told = true;
+        }
+        self.report(perm, client, messages);
+    }
+
+    /// The next opening bell.
+    fn next_open(&self) -> SessionTime {
+        let hours = self.source.hours();
+        if self.now < hours.open {
+            return hours.open;
+        }
+        let next = next_trading_day(Date::new_york(hours.open)).and_then(regular_hours);
+        next.map_or(hours.open, |h| h.open)
+    }
+}
+
+/// The terms of an order, or why they are refused.
+fn terms(order: &Order) -> Result<Terms, Refusal> {
+    let qty = order.total_quantity;
+    if !(qty > 0.0 && qty <= QTY_MAX) {
+        return Err((434, "The order size cannot be zero.".into()));
+    }
+    if qty.fract() > 0.0 {
+        return Err((10_243, "Fractional-sized order cannot be placed via API. Please use desktop version.".into()));
+    }
+    let limit = match order.order_type.as_str() {
+        "MKT" => None,
+        "LMT" => {
+            let price = Price::from_f64(order.limit_price.unwrap_or(0.0));
+            if !price.is_some() {
+                return Err(invalid("Invalid limit price"));
+            }
+            if price.0 % tick_at(price).0 != 0 {
+                let text = "The price does not conform to the minimum price variation for this contract.";
+                return Err((110, text.into()));
+            }
+            Some(price)
+        }
+        _ => return Err(invalid("Invalid order type was entered")),
+    };
+    let tif = match order.tif.as_str() {
+        "DAY" => Tif::Day,
+        "GTC" => Tif::Gtc,
+        "IOC" => Tif::Ioc,
+        "FOK" => Tif::Fok,
+        "GTD" => Tif::Gtd(text::parse(&order.good_till_date).ok_or_else(|| invalid("Invalid good till date"))?),
+        "" => return Err((10_052, "Invalid time in force:".into())),
+        _ => return Err(invalid("Invalid time in force")),
+    };
+    Ok(Terms { qty: qty as i64, limit, tif })
+}

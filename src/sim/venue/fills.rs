@@ -1,0 +1,138 @@
+//! What happens to orders at the exchange, and the reports about it.
+
+use super::agenda::Task;
+use super::book::Match;
+use super::core::Core;
+use super::orders::{Record, Status, Tif};
+use super::reports::{Fill, error, open_order, order_status, pair, side_word};
+use super::text;
+use crate::domain::Money;
+use crate::sim::api::{Execution, Response};
+use crate::sim::market::Reference;
+
+/// First part of execution ids, as recorded.
+const EXEC_PREFIX: &str = "0000e0d5";
+/// Offset of their running part.
+const EXEC_FIRST: usize = 0x69dd_0000;
+
+impl Core {
+    /// An order and the reference of its symbol.
+    pub(super) fn of(&self, perm: i64) -> Option<(&Record, &Reference)> {
+        let r = self.orders.get(perm)?;
+        Some((r, self.reference(r.symbol)))
+    }
+
+    pub(super) fn set_status(&mut self, perm: i64, status: Status) {
+        if let Some(r) = self.orders.get_mut(perm) {
+            r.status = status;
+        }
+    }
+
+    /// Sends messages about an order to a client: one way's delay, never before an earlier report about it.
+    pub(super) fn report(&mut self, perm: i64, client: i32, messages: Vec<Response>) {
+        let at = self.later();
+        let Some(r) = self.orders.get_mut(perm) else { return };
+        r.report_floor = r.report_floor.max(at);
+        r.undelivered += 1;
+        let at = r.report_floor;
+        self.agenda.add(at, Task::Report { perm, client, messages });
+    }
+
+    /// Reports openOrder and orderStatus to the owner.
+    pub(super) fn report_pair(&mut self, perm: i64, word: &str) {
+        let Some((r, reference)) = self.of(perm) else { return };
+        let (client, messages) = (r.client, pair(r, reference, &self.config.account, word).to_vec());
+        self.report(perm, client, messages);
+    }
+
+    /// Books a fill that the book found and reports it: execution, state, commission; a closing leg repeats the state.
+    pub(super) fn filled(&mut self, m: &Match) {
+        let Some(r) = self.orders.get_mut(m.perm) else { return };
+        r.filled += m.qty;
+        r.value += Money(m.price.0 * m.qty);
+        r.last_price = m.price;
+        let fee = super::account::order_fee(r.side, r.filled, r.value) - r.fees;
+        r.fees += fee;
+        let (symbol, side, done) = (r.symbol, r.side, r.remaining() == 0);
+        let realized = self.account.fill(symbol, side, m.qty, m.price, fee);
+        if done {
+            let how = format!("Filled Size: {}", self.orders.get(m.perm).map_or(0, |r| r.filled));
+            self.orders.finish(m.perm, Status::Filled, text::eastern(self.now), how);
+        }
+        let exchange =
+            if self.draw.below(4) == 0 { "IBKRATS".into() } else { self.reference(symbol).primary_exchange.clone() };
+        let Some((r, reference)) = self.of(m.perm) else { return };
+        let execution = Execution {
+            order_id: r.order_id,
+            client_id: r.client,
+            exec_id: format!("{EXEC_PREFIX}.{:08x}.01.01", EXEC_FIRST + self.fills.len()),
+            time: text::eastern(self.now),
+            account: self.config.account.clone(),
+            exchange,
+            side: side_word(side).into(),
+            shares: m.qty as f64,
+            price: m.price.to_f64(),
+            perm_id: r.perm,
+            cum_qty: r.filled as f64,
+            avg_price: r.average_price(),
+            order_ref: r.sent.order_ref.clone(),
+            last_liquidity: if m.maker { 1 } else { 2 },
+        };
+        let fill = Fill { symbol, time: self.now, execution, fee, realized };
+        let word = if r.cancelling && !done { "PendingCancel" } else { r.status.word() };
+        let account = &self.config.account;
+        let mut messages = vec![fill.details(-1, reference)];
+        messages.extend(pair(r, reference, account, word));
+        if realized.is_some() {
+            messages.push(open_order(r, reference, account, word, Some(r.fees)));
+            messages.push(order_status(r, word, r.client));
+        }
+        messages.push(fill.commission());
+        let client = r.client;
+        self.fills.push(fill);
+        self.report(m.perm, client, messages);
+        self.account_changed(symbol);
+    }
+
+    /// Ends an order that did not fill whole: orderStatus Cancelled, then 202. `by` = the client that asked, who is told.
+    pub(super) fn cancelled(&mut self, perm: i64, by: Option<i32>, how: &str) {
+        self.orders.finish(perm, Status::Cancelled, text::eastern(self.now), how.into());
+        let Some(r) = self.orders.get(perm) else { return };
+        let client = by.unwrap_or(r.client);
+        let status = order_status(r, "Cancelled", client);
+        let notice = error(self.now, r.order_id, 202, "Order Canceled - reason:");
+        self.report(perm, client, vec![status, notice]);
+    }
+
+    /// A good-till-date order's time is over (or was, before a modification moved it).
+    pub(super) fn expire(&mut self, perm: i64) {
+        let Some(r) = self.orders.get(perm) else { return };
+        let due = matches!(r.terms.tif, Tif::Gtd(until) if until <= self.now);
+        if due && r.status.is_open() {
+            let symbol = r.symbol;
+            self.markets[symbol.index()].book.remove(perm);
+            self.cancelled(perm, None, "Cancelled by System:\n");
+        }
+    }
+
+    /// Orders that waited for the bell go to work.
+    pub(super) fn opening_bell(&mut self) {
+        let waiting: Vec<i64> =
+            self.orders.live().filter(|r| r.status == Status::PreSubmitted && !r.cancelling).map(|r| r.perm).collect();
+        for perm in waiting {
+            self.set_status(perm, Status::Submitted);
+            self.report_pair(perm, "Submitted");
+            self.work(perm);
+        }
+    }
+
+    /// DAY orders end, whatever is left of market orders too.
+    pub(super) fn closing_bell(&mut self) {
+        let day = |r: &&Record| r.status == Status::Submitted && (r.terms.tif == Tif::Day || r.terms.limit.is_none());
+        let ending: Vec<_> = self.orders.live().filter(day).map(|r| (r.perm, r.symbol)).collect();
+        for (perm, symbol) in ending {
+            self.markets[symbol.index()].book.remove(perm);
+            self.cancelled(perm, None, "Cancelled by System:\n");
+        }
+    }
+}

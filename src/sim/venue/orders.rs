@@ -1,0 +1,187 @@
+//! Order records: identity, terms, progress. No matching, no messages.
+
+use std::collections::BTreeMap;
+
+use crate::clock::SessionTime;
+use crate::domain::{Money, Price, Side, SymbolId};
+use crate::sim::api::Order;
+
+/// Most orders that a session keeps; beyond it new ones are refused with 201.
+pub(super) const ORDERS_MAX: usize = 200_000;
+/// The first permanent id.
+const FIRST_PERM_ID: i64 = 1_389_211_034;
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// Sent with transmit = false: nobody is told of it.
+    Untransmitted,
+    /// On its way to the exchange.
+    Sent,
+    /// Held for the opening bell.
+    PreSubmitted,
+    /// Working.
+    Submitted,
+    /// All shares filled.
+    Filled,
+    /// Cancelled or expired.
+    Cancelled,
+    /// Refused.
+    Inactive,
+}
+
+impl Status {
+    /// IB's word.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Untransmitted | Self::Sent => "PendingSubmit",
+            Self::PreSubmitted => "PreSubmitted",
+            Self::Submitted => "Submitted",
+            Self::Filled => "Filled",
+            Self::Cancelled => "Cancelled",
+            Self::Inactive => "Inactive",
+        }
+    }
+
+    /// Whether nothing more can happen to it.
+    pub(super) const fn is_final(self) -> bool {
+        matches!(self, Self::Filled | Self::Cancelled | Self::Inactive)
+    }
+
+    /// Whether open-order queries list it.
+    pub(super) const fn is_open(self) -> bool {
+        matches!(self, Self::PreSubmitted | Self::Submitted)
+    }
+}
+
+/// Time in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tif {
+    Day,
+    Gtc,
+    Ioc,
+    Fok,
+    Gtd(SessionTime),
+}
+
+/// Terms that a modification can change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) qty: i64,
+    /// `None` = market.
+    pub(super) limit: Option<Price>,
+    pub(super) tif: Tif,
+}
+
+/// One order.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub(super) perm: i64,
+    pub(super) client: i32,
+    pub(super) order_id: i32,
+    pub(super) symbol: SymbolId,
+    pub(super) side: Side,
+    pub(super) terms: Terms,
+    /// As sent: what is echoed.
+    pub(super) sent: Order,
+    pub(super) status: Status,
+    /// A cancel is on its way to the exchange.
+    pub(super) cancelling: bool,
+    pub(super) filled: i64,
+    /// Σ price × shares.
+    pub(super) value: Money,
+    pub(super) last_price: Price,
+    pub(super) fees: Money,
+    /// When it ended, as text, and IB's word for how.
+    pub(super) completed: Option<(String, String)>,
+    /// No message about it may arrive before this.
+    pub(super) report_floor: SessionTime,
+    /// No instruction about it may reach the exchange before this.
+    pub(super) inbound_floor: SessionTime,
+    /// Warning 399 has told that it waits for the bell.
+    pub(super) deferral_told: bool,
+    /// Its cancel was asked before its acknowledgement was complete.
+    pub(super) cancelled_early: bool,
+    /// Reports under way.
+    pub(super) undelivered: u32,
+}
+
+impl Record {
+    pub(super) fn remaining(&self) -> i64 {
+        self.terms.qty - self.filled
+    }
+
+    pub(super) fn average_price(&self) -> f64 {
+        if self.filled == 0 { 0.0 } else { self.value.to_f64() / self.filled as f64 }
+    }
+}
+
+/// All orders of the session, by permanent id.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Orders {
+    records: BTreeMap<i64, Record>,
+    by_client: BTreeMap<(i32, i32), i64>,
+    /// Highest order id each client has used.
+    highest: BTreeMap<i32, i32>,
+    /// Open and pending orders: what queries, margin and expiry walk.
+    live: BTreeMap<i64, ()>,
+}
+
+impl Orders {
+    pub(super) fn get(&self, perm: i64) -> Option<&Record> {
+        self.records.get(&perm)
+    }
+
+    pub(super) fn get_mut(&mut self, perm: i64) -> Option<&mut Record> {
+        self.records.get_mut(&perm)
+    }
+
+    pub(super) fn find(&self, client: i32, order_id: i32) -> Option<&Record> {
+        self.by_client.get(&(client, order_id)).and_then(|p| self.records.get(p))
+    }
+
+    /// The next order id that `client` may use.
+    pub(super) fn next_valid_id(&self, client: i32) -> i32 {
+        self.highest.get(&client).map_or(1, |h| h.saturating_add(1))
+    }
+
+    /// Notes that `client` used `order_id`.
+    pub(super) fn use_id(&mut self, client: i32, order_id: i32) {
+        let h = self.highest.entry(client).or_insert(order_id);
+        *h = (*h).max(order_id);
+    }
+
+    /// A permanent id for the next record.
+    pub(super) fn next_perm(&self) -> i64 {
+        self.records.last_key_value().map_or(FIRST_PERM_ID, |(p, _)| p + 1)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.records.len() >= ORDERS_MAX
+    }
+
+    pub(super) fn insert(&mut self, record: Record) {
+        self.by_client.insert((record.client, record.order_id), record.perm);
+        self.live.insert(record.perm, ());
+        self.records.insert(record.perm, record);
+    }
+
+    /// Ends an order.
+    pub(super) fn finish(&mut self, perm: i64, status: Status, when: String, how: String) {
+        self.live.remove(&perm);
+        if let Some(r) = self.records.get_mut(&perm) {
+            r.status = status;
+            r.completed = Some((when, how));
+        }
+    }
+
+    /// Orders that have not ended, oldest first.
+    pub(super) fn live(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.live.keys().filter_map(|p| self.records.get(p))
+    }
+
+    /// All orders, oldest first.
+    pub(super) fn all(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.records.values()
+    }
+}
