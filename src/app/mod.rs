@@ -1,5 +1,6 @@
 //! The subcommands: the only place that knows every part. Errors leave here as one sentence and exit code 1.
 
+mod backtest;
 mod bridge;
 pub mod cli;
 mod demo;
@@ -44,6 +45,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Perf(args) => perf(&args.folder),
         Command::Gateway(args) => gateway::run(args),
         Command::Demo(args) => demo::run(&args),
+        Command::Backtest(args) => backtest::run(&args),
         _ => anyhow::bail!("not wired yet"),
     }
 }
