@@ -126,16 +126,21 @@ fn check(row: &[f32], sigma: f64, bars: &Bars, minute: i64) {
     close_to("day_position", column("day_position"), Some(in_day));
 }
 
-/// The universe's mean return over `k` minutes; at most one minute in ten may have fewer than three symbols.
+/// The universe's mean move over `k` minutes: each symbol's move since its last bar counts where it is seen again; no
+/// more than three minutes in a row may have fewer than three symbols.
 fn market(all: &[Bars], minute: i64, k: i64) -> Option<f64> {
-    let means: Vec<Option<f64>> = (0..k)
-        .map(|i| {
-            let known: Vec<f64> = all.iter().filter_map(|b| one_minute(b, minute - i)).collect();
-            (known.len() >= 3).then(|| known.iter().sum::<f64>() / known.len() as f64)
-        })
-        .collect();
-    let unknown = means.iter().filter(|m| m.is_none()).count() as i64;
-    (unknown * 10 <= k).then(|| means.iter().flatten().sum())
+    let step = |bars: &Bars, m: i64| {
+        bars.get(&m)?;
+        let before = *bars.range(..m).next_back()?.0;
+        (m - before <= 4).then(|| path(bars, m).zip(path(bars, before)).map(|(a, b)| a - b))?
+    };
+    let mean = |m: i64| {
+        let known: Vec<f64> = all.iter().filter_map(|b| step(b, m)).collect();
+        (known.len() >= 3).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    };
+    let means: Vec<Option<f64>> = (0..k).map(|i| mean(minute - i)).collect();
+    let broken = means[0].is_none() || means.windows(4).any(|w| w.iter().all(Option::is_none));
+    (!broken).then(|| means.iter().flatten().sum())
 }
 
 proptest! {

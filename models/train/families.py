@@ -46,7 +46,7 @@ def fit_xg_boost(x, y):
     return models, lambda rows: np.column_stack([m.predict(xgb.DMatrix(rows)) for m in models])
 
 
-def fit_mlp(x, y, epochs=4, batch=2048, rate=5e-4, decay=1e-2):
+def fit_mlp(x, y, epochs=4, batch=2048, rate=1e-3, decay=1e-3):
     """One trunk, five heads, AdamW on the masked squared error; plain numpy, so that the weights are ours to export."""
     rng = np.random.default_rng(SEED)
     mean, std = x.mean(axis=0), x.std(axis=0) + 1e-6
