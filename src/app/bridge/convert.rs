@@ -10,6 +10,8 @@ use ibapi::orders::{
     OrderUpdate,
 };
 
+use ibapi::Notice;
+
 use crate::domain::Side;
 use crate::sim::api::{self, Response};
 
@@ -110,7 +112,7 @@ fn contract(c: &api::Contract) -> Contract {
     }
 }
 
-fn order_data(c: &api::Contract, o: &api::Order, s: &api::OrderState) -> OrderData {
+pub fn order_data(c: &api::Contract, o: &api::Order, s: &api::OrderState) -> OrderData {
     OrderData {
         order_id: o.order_id,
         contract: contract(c),
@@ -150,5 +152,16 @@ fn execution_data(req_id: i32, c: &api::Contract, x: &api::Execution) -> Executi
             order_reference: x.order_ref.clone(),
             ..Default::default()
         },
+    }
+}
+
+/// An error or notice.
+pub fn notice(id: i32, code: i32, message: &str) -> Notice {
+    Notice {
+        request_id: (id >= 0).then_some(id),
+        code,
+        message: message.into(),
+        error_time: None,
+        advanced_order_reject_json: String::new(),
     }
 }

@@ -53,7 +53,7 @@ pub struct Config {
     pub write_limit_ms: u64,
     /// The account's base currency; money in any other is treated as unknown.
     pub base_currency: String,
-    /// Prefixes of the market data farms whose loss makes quotes suspect.
+    /// Prefixes of the farms whose loss makes quotes suspect (history and contract farms feed no ticks).
     pub data_farms: Vec<String>,
     /// Shares in one unit of day volume (ticks 8 and 74).
     pub volume_unit_shares: u32,

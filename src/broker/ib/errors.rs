@@ -86,9 +86,10 @@ pub const fn of(code: i32) -> (Class, Reaction) {
         1_100 | 2_110 => (C::Link, R::LinkLost),
         1_101 => (C::Link, R::ResubscribeAll),
         1_102 => (C::Link, R::Reconcile),
-        2_103 => (C::Farm, R::DataSuspect),
-        2_104 => (C::Farm, R::DataVerify),
-        2_105..=2_108 | 2_119 | 2_157 | 2_158 => (C::Farm, R::None),
+        // Which farms count is a setting: ticks don't come from the farms of history and of contract data.
+        2_103 | 2_105 | 2_157 => (C::Farm, R::DataSuspect),
+        2_104 | 2_106 | 2_158 => (C::Farm, R::DataVerify),
+        2_107 | 2_108 | 2_119 => (C::Farm, R::None),
         2_148 => (C::Account, R::PageMargin),
         2_100..=2_199 => (C::Warning, R::None),
         10_167 => (C::Warning, R::None),
@@ -133,3 +134,7 @@ pub const fn for_line(code: i32) -> Reaction {
 pub fn farm(message: &str) -> &str {
     message.rsplit_once(':').map_or("", |(_, name)| name.trim())
 }
+
+#[cfg(test)]
+#[path = "errors_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 //! rule that is aligned with SMART (not `minTick`, which is only the finest of them). Owns no state.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Mutex;
 
 use ibapi::Error;
@@ -66,12 +67,14 @@ pub(super) fn qualify(
         let rule_id = smart_rule(details).ok_or_else(|| fail("its details name no market rule for SMART".into()))?;
         // The lock is held over the request: of many symbols with one rule, the first asks.
         let mut rules = rules.lock().map_err(|_| fail("another request panicked".into()))?;
-        if !rules.contains_key(&rule_id) {
-            token();
-            let rule = client.market_rule(rule_id).map_err(|e| fail(format!("market rule {rule_id}: {e}")))?;
-            rules.insert(rule_id, tick_rules(&rule));
-        }
-        let tick_rules = rules.get(&rule_id).cloned().unwrap_or_default();
+        let tick_rules = match rules.entry(rule_id) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(unknown) => {
+                token();
+                let rule = client.market_rule(rule_id).map_err(|e| fail(format!("market rule {rule_id}: {e}")))?;
+                unknown.insert(tick_rules(&rule)).clone()
+            }
+        };
         if tick_rules.is_empty() {
             return Err(fail(format!("market rule {rule_id} has no price increments")));
         }

@@ -276,6 +276,7 @@ impl Core {
             Request::ReqAutoOpenOrders { bind } => self.auto_open_orders(conn, bind, out),
             Request::ReqCompletedOrders { api_only: _ } => self.completed_orders(conn, out),
             Request::ReqExecutions { req_id, filter } => self.executions(conn, req_id, &filter, out),
+            Request::Unanswered { .. } => {}
             Request::Unserved { msg_id, req_id } => {
                 let text = format!("Error validating request.-'bK' : cause - Request {msg_id} is not supported");
                 answer(conn, error(self.now, req_id, 321, text), out);
