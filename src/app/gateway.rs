@@ -72,7 +72,7 @@ pub struct GatewayArgs {
 }
 
 /// Reads `HH:MM`.
-fn hour_and_minute(text: &str) -> Result<(u32, u32), String> {
+pub(super) fn hour_and_minute(text: &str) -> Result<(u32, u32), String> {
     let parse = || {
         let (h, m) = text.split_once(':')?;
         let (h, m): (u32, u32) = (h.parse().ok()?, m.parse().ok()?);

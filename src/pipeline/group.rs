@@ -103,7 +103,7 @@ impl<C: Clock> Group<C> {
             features: Outbox::with_capacity(2),
             inference: Outbox::with_capacity(2),
             decision: Outbox::with_capacity(symbols + 8),
-            routing: Outbox::with_capacity(8 * symbols + 256),
+            routing: Outbox::with_capacity(stages.routing.as_ref().map_or(0, RoutingStage::outbox_capacity)),
         };
         Self { stages, links, out, clock, latency, counters, halted: None, gaps: 0 }
     }
@@ -147,10 +147,10 @@ impl<C: Clock> Group<C> {
         done
     }
 
-    fn sweep<T>(
+    fn sweep<T, R>(
         &mut self,
         end: impl Fn(&mut Links) -> &mut Option<Rx<T>>,
-        mut deliver: impl FnMut(&mut Self, T),
+        mut deliver: impl FnMut(&mut Self, T) -> R,
     ) -> usize {
         for done in 0..BATCH {
             let Some(message) = end(&mut self.links).as_mut().and_then(Rx::pop) else { return done };

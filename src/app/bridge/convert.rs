@@ -83,9 +83,7 @@ pub fn update(response: &Response) -> Option<OrderUpdate> {
             why_held: why_held.clone(),
             market_cap_price: Some(*mkt_cap_price),
         })),
-        Response::OpenOrder { contract: c, order, state } => {
-            Some(OrderUpdate::OpenOrder(order_data(c, order, state)))
-        }
+        Response::OpenOrder { contract: c, order, state } => Some(OrderUpdate::OpenOrder(order_data(c, order, state))),
         Response::ExecutionDetails { req_id, contract: c, execution } => {
             Some(OrderUpdate::ExecutionData(execution_data(*req_id, c, execution)))
         }

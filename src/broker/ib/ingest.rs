@@ -113,7 +113,10 @@ impl<C: Clock, M: MarketSink, B: BrokerSink> Ingest<C, M, B> {
     pub(super) fn run(mut self) {
         let idle = Duration::from_micros(self.shared.config.sweep_idle_us);
         while !self.shared.stopping() {
-            let found = self.sweep();
+            let (heard, found) = self.sweep();
+            if heard > 0 {
+                self.shared.last_value_mono.store(self.clock.mono_ns(), Ordering::Relaxed);
+            }
             let metrics = &self.shared.metrics;
             metrics.sweeps.fetch_add(1, Ordering::Relaxed);
             if found == 0 {
@@ -122,24 +125,24 @@ impl<C: Clock, M: MarketSink, B: BrokerSink> Ingest<C, M, B> {
             }
             metrics.values.fetch_add(found as u64, Ordering::Relaxed);
             metrics.backlog_max.fetch_max(found as u64, Ordering::Relaxed);
-            self.shared.last_value_mono.store(self.clock.mono_ns(), Ordering::Relaxed);
         }
         self.close();
     }
 
-    /// One look at everything; how many values it found.
-    fn sweep(&mut self) -> usize {
-        let mut found = self.updates() + self.notices();
-        found += self.commands();
+    /// One look at everything: how many values the order connection had told, and how many things there were to
+    /// do.
+    fn sweep(&mut self) -> (usize, usize) {
+        let mut heard = self.updates() + self.notices();
+        let commands = self.commands();
         if self.history.is_empty() {
-            found += self.lines();
+            heard += self.lines();
         } else {
             self.pass_history();
         }
         let now = self.clock.now();
         self.table.flush(now, &mut self.market);
         self.publish_counts();
-        found
+        (heard, heard + commands)
     }
 
     fn publish_counts(&self) {
