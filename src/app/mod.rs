@@ -1,18 +1,32 @@
 //! The subcommands: the only place that knows every part. Errors leave here as one sentence and exit code 1.
 
+mod backtest;
 mod bridge;
 pub mod cli;
+mod demo;
 pub mod gateway;
 mod gateway_child;
 mod load;
+mod order_path;
+mod progress;
+mod report;
+mod session;
 mod sinks;
+mod stages;
 pub mod train_export;
 mod zoo;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use anyhow::Context;
 use cli::{Cli, Command};
+
+use crate::config::Settings;
+use crate::sim::market::{self, MarketOptions, MarketSource};
 
 /// Runs a parsed command line.
 pub fn main(cli: Cli) -> ExitCode {
@@ -30,6 +44,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Perf(args) => perf(&args.folder),
         Command::Gateway(args) => gateway::run(args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Backtest(args) => backtest::run(&args),
         _ => anyhow::bail!("not wired yet"),
     }
 }
@@ -51,4 +67,22 @@ fn start_log() {
 #[allow(clippy::disallowed_methods, reason = "supervisor and child processes wait in wall time")]
 fn pause(length: Duration) {
     std::thread::sleep(length);
+}
+
+/// A flag that SIGINT and SIGTERM set; a second signal ends the process at once.
+fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+            .context("registering for signals")?;
+    }
+    Ok(flag)
+}
+
+/// The market source that settings and command line name.
+fn market_of(data: Option<&Path>, settings: &Settings, seed: u64) -> anyhow::Result<Box<dyn MarketSource>> {
+    let start = Some(gateway::hour_and_minute(&settings.demo.start).map_err(|e| anyhow::anyhow!("demo.start: {e}"))?);
+    let options = MarketOptions { start, symbols: settings.demo.symbols, seed, ..MarketOptions::default() };
+    Ok(market::open(data, &options)?)
 }

@@ -44,6 +44,9 @@ impl Day {
     }
 }
 
+/// After this many bars of unknown volume in a row the smoothed volumes are unknown too.
+const UNKNOWN_VOLUMES_MAX: u32 = 3;
+
 /// Volumes with the time of day taken out. Zero in a bar means unknown: a bar has at least one trade.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Volumes {
@@ -52,6 +55,8 @@ pub(super) struct Volumes {
     seen_share: f64,
     /// ln of the last bar's volume over what was expected, NaN when unknown.
     pub(super) relative: f64,
+    /// Bars since the last one of known volume.
+    unknown_bars: u32,
     pub(super) fast: Ewma,
     pub(super) slow: Ewma,
     pub(super) signed: Ewma,
@@ -64,6 +69,7 @@ impl Volumes {
             seen: 0.0,
             seen_share: 0.0,
             relative: f64::NAN,
+            unknown_bars: 0,
             fast: Ewma::new(ALPHA_5),
             slow: Ewma::new(ALPHA_30),
             signed: Ewma::new(ALPHA_10),
@@ -76,12 +82,19 @@ impl Volumes {
         if self.seen_share < DAY_SHARE_MIN || self.seen <= 0.0 { f64::NAN } else { self.seen / self.seen_share }
     }
 
+    /// Whether the smoothed volumes are recent enough to mean anything.
+    pub(super) const fn recent(&self) -> bool {
+        self.unknown_bars <= UNKNOWN_VOLUMES_MAX
+    }
+
     fn push(&mut self, volume: f64, share: f64, ret: f64) {
         let daily = self.daily();
         self.relative = f64::NAN;
         if volume <= 0.0 {
+            self.unknown_bars = self.unknown_bars.saturating_add(1);
             return;
         }
+        self.unknown_bars = 0;
         if !daily.is_nan() {
             self.relative = libm::log(volume / (daily * share));
         }

@@ -11,7 +11,7 @@ use ibapi::contracts::Contract as IbContract;
 use crate::broker::ib::Conflator;
 use crate::broker::ib::translate::{self, AccountFigures, Directory};
 use crate::broker::port::MarketSink;
-use crate::clock::SessionTime;
+use crate::clock::{MILLISECOND, Nanos, SessionTime};
 use crate::domain::{ConnEpoch, Instrument, OrderId, Price, SymbolId, TickRule};
 use crate::message::{Bar, BrokerEvent, LinkState, MarketEvent, OrderTerms, SnapshotKind};
 use crate::sim::api::{ConnId, Contract, ExecutionFilter, Order, Outgoing, Request, Response};
@@ -27,6 +27,8 @@ const WORKER: ConnId = ConnId(2);
 const CLIENTS: [(ConnId, i32); 2] = [(TRADE, 10), (WORKER, 11)];
 /// The one epoch of a lockstep session.
 pub const EPOCH: ConnEpoch = ConnEpoch(1);
+/// Session time between two requests of the start: 40 a second, as the adapter paces itself.
+const REQUEST_GAP: Nanos = 25 * MILLISECOND;
 /// Request ids of market data lines: symbol + this.
 const LINE_BASE: i32 = 1_000;
 
@@ -39,6 +41,7 @@ pub struct Bridge {
     asked: VecDeque<SnapshotKind>,
     figures: AccountFigures,
     incoming: Vec<Outgoing>,
+    lines: VecDeque<(SessionTime, Request)>,
     start: SessionTime,
 }
 
@@ -57,6 +60,7 @@ impl Bridge {
             asked: VecDeque::new(),
             figures: AccountFigures::default(),
             incoming: Vec::new(),
+            lines: VecDeque::new(),
             start,
         };
         for (conn, client_id) in CLIENTS {
@@ -75,24 +79,31 @@ impl Bridge {
         self.start
     }
 
-    /// Opens a line for every symbol and starts the grid.
+    /// Opens a line for every symbol, one after the other, and starts the grid.
     pub fn subscribe(&mut self, now: SessionTime) {
-        for i in self.directory.instruments.clone() {
+        let mut due = now;
+        for i in &self.directory.instruments {
             let req_id = LINE_BASE + i32::from(i.id.0);
-            let contract = contract(&i);
-            let line = Request::ReqMktData { req_id, contract, generic_ticks: "236".into(), snapshot: false };
-            self.request(now, TRADE, line);
+            let generic_ticks = "236".into();
+            let line = Request::ReqMktData { req_id, contract: contract(i), generic_ticks, snapshot: false };
+            due = due + REQUEST_GAP;
+            self.lines.push_back((due, line));
         }
+        self.conflator.data_link(now, true);
         self.conflator.start_timers(now);
     }
 
     /// When the venue does something next by itself.
     pub fn next_due(&mut self) -> Option<SessionTime> {
-        self.venue.next_due()
+        let line = self.lines.front().map(|(due, _)| *due);
+        [self.venue.next_due(), line].into_iter().flatten().min()
     }
 
     /// Lets the venue act until `now` and passes on what it said.
     pub fn advance(&mut self, now: SessionTime, market: &mut impl MarketSink, broker: &mut impl FnMut(BrokerEvent)) {
+        while let Some((_, line)) = self.lines.pop_front_if(|(due, _)| *due <= now) {
+            self.request(now, TRADE, line);
+        }
         let mut out = std::mem::take(&mut self.incoming);
         self.venue.advance(now, &mut out);
         for outgoing in out.drain(..) {
