@@ -384,6 +384,10 @@ fn refused_lines_and_warned_ones() {
         |e| matches!(e, MarketEvent::Status(s) if s.symbol == SymbolId(1) && s.kind == StatusKind::MarketDataType(3)),
     );
     assert!(delayed);
+    gateway.tick(CON_IDS[1], |req_id| error(req_id, 10197, "No market data during competing live session"));
+    rig.facts.wait("the competing session", |e| {
+        matches!(e, BrokerEvent::Error(x) if x.id == -1 && x.code == 10_197).then_some(())
+    });
     rig.broker.shutdown();
 
     let mut rig = Rig::start(Config { line_budget: 1, ..config(&gateway.address) });

@@ -198,10 +198,12 @@ impl RoutingStage {
                 k.perm_id = o.perm_id;
             }
             modified = k.pending.is_some_and(|p| p.qty == o.qty && p.kind == o.kind);
-            if k.state == State::Unknown && k.pending.is_none() {
-                // Adopted with the broker's own terms.
+            if k.state == State::Unknown {
+                // Adopted with the broker's own terms, whichever of ours they are.
                 k.terms.qty = o.qty;
                 k.terms.kind = o.kind;
+                k.pending = None;
+                modified = false;
             }
         }
         let trigger = match o.status {

@@ -280,7 +280,7 @@ impl Book {
             to = State::Partial;
         }
         match (from, trigger) {
-            (State::PendModify, Trigger::ModifyAck) => {
+            (_, Trigger::ModifyAck) => {
                 if let Some(p) = order.pending.take() {
                     order.terms.qty = p.qty;
                     order.terms.kind = p.kind;
