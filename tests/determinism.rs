@@ -1,6 +1,8 @@
 //! The determinism contract: the same source, seed and settings in lockstep give the same bytes, twice, and another
 //! seed gives others. Runs the real zoo; without ONNX Runtime it says that it skips.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
