@@ -1,7 +1,12 @@
 //! The simulated market: bars rebuild exactly from samples, the synthetic walk has no drift, the future does not leak
 //! into the past, the same seed gives the same bytes.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't read its data fails here")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test that can't read its data fails here; calendar fields are small"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -220,6 +225,27 @@ fn synthetic_volatility_is_what_the_calibration_says() {
     vols.sort_by(f64::total_cmp);
     let median = vols[vols.len() / 2];
     assert!((7.0..16.0).contains(&median), "median one-minute volatility {median} bp");
+}
+
+#[test]
+fn synthetic_names_share_a_factor_and_trade_most_at_the_edges_of_the_day() {
+    let options = MarketOptions { symbols: 40, ..MarketOptions::default() };
+    let source = SyntheticMarket::new(&options).unwrap();
+    let (mut edges, mut noon) = (0, 0);
+    let mut returns: Vec<Vec<f64>> = Vec::new();
+    for r in source.references() {
+        let bars = source.history(r.id);
+        edges += bars[..30].iter().chain(&bars[360..]).map(|b| b.volume.0).sum::<i64>();
+        noon += bars[210..270].iter().map(|b| b.volume.0).sum::<i64>();
+        let rets: Vec<f64> = bars.windows(2).map(|w| (w[1].close.to_f64() / w[0].close.to_f64()).ln()).collect();
+        let sd = (rets.iter().map(|x| x * x).sum::<f64>() / rets.len() as f64).sqrt();
+        returns.push(rets.iter().map(|x| x / sd).collect());
+    }
+    assert!(edges as f64 / noon as f64 > 2.5, "{edges} {noon}");
+    let mean = |i: usize| returns.iter().map(|r| r[i]).sum::<f64>() / returns.len() as f64;
+    let n = returns[0].len();
+    let shared = (0..n).map(|i| mean(i) * mean(i)).sum::<f64>() / n as f64;
+    assert!((0.08..0.35).contains(&shared), "variance share of the common factor: {shared}");
 }
 
 #[test]

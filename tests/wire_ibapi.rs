@@ -2,7 +2,7 @@
 //! that client reads, value for value, for every answer that it can read, and what it sends is what the wire
 //! decodes. Over a real socket.
 
-#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "tests: a broken expectation must stop them")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, reason = "tests: a broken expectation must stop them")]
 
 use ibapi::accounts::types::{AccountGroup, AccountId, ContractId};
 use ibapi::accounts::{AccountSummaryResult, AccountUpdate, PositionUpdate};

@@ -3,7 +3,12 @@
 //! gateway's side and written by the client's, server frames the other way round. The recordings are not part of
 //! the project: without them the test says so and passes.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests: a broken expectation must stop them")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests: a broken expectation must stop them"
+)]
 
 use base64::Engine as _;
 use ibkr_trader::sim::api::Request;

@@ -72,7 +72,7 @@ pub struct GatewayArgs {
 }
 
 /// Reads `HH:MM`.
-fn hour_and_minute(text: &str) -> Result<(u32, u32), String> {
+pub(super) fn hour_and_minute(text: &str) -> Result<(u32, u32), String> {
     let parse = || {
         let (h, m) = text.split_once(':')?;
         let (h, m): (u32, u32) = (h.parse().ok()?, m.parse().ok()?);
@@ -225,6 +225,9 @@ impl Gateway {
         self.venue.finish(&mut self.out);
         self.send();
         self.server.shutdown();
+        if let Some(error) = self.venue.market_failure() {
+            tracing::warn!(%error, "a symbol's market ended early");
+        }
         let audit = self.venue.audit();
         tracing::info!(violations = audit.violations_total, executions = audit.executions, "session ended");
         let Some(path) = &self.args.audit else { return Ok(()) };

@@ -1,18 +1,33 @@
 //! The subcommands: the only place that knows every part. Errors leave here as one sentence and exit code 1.
 
-mod bridge;
+pub mod backtest;
+pub mod bridge;
 pub mod cli;
+pub mod demo;
 pub mod gateway;
-mod gateway_child;
-mod load;
-mod sinks;
+pub mod gateway_child;
+pub mod load;
+pub mod order_path;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod session;
+pub mod sinks;
+pub mod stages;
 pub mod train_export;
-mod zoo;
+pub mod zoo;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use anyhow::Context;
 use cli::{Cli, Command};
+
+use crate::config::Settings;
+use crate::sim::market::{self, MarketOptions, MarketSource};
 
 /// Runs a parsed command line.
 pub fn main(cli: Cli) -> ExitCode {
@@ -30,7 +45,14 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Perf(args) => perf(&args.folder),
         Command::Gateway(args) => gateway::run(args),
-        _ => anyhow::bail!("not wired yet"),
+        Command::Demo(args) => demo::run(&args),
+        Command::Backtest(args) => backtest::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Doctor(args) => run::doctor(&args),
+        Command::TrainExport(args) => train_export::run(&args),
+        Command::Models(args) => match args.command {
+            cli::ModelsCommand::Verify { folder } => zoo::verify(&folder),
+        },
     }
 }
 
@@ -40,10 +62,13 @@ fn perf(folder: &std::path::Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Warnings, but not those that ONNX Runtime makes about hardware that it does not find.
+const QUIET: &str = "warn,ibkr_trader::inference::runtime=error";
+
 /// Logs go to stderr; `RUST_LOG` chooses, warnings by default.
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(QUIET));
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
@@ -51,4 +76,22 @@ fn start_log() {
 #[allow(clippy::disallowed_methods, reason = "supervisor and child processes wait in wall time")]
 fn pause(length: Duration) {
     std::thread::sleep(length);
+}
+
+/// A flag that SIGINT and SIGTERM set; a second signal ends the process at once.
+fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+            .context("registering for signals")?;
+    }
+    Ok(flag)
+}
+
+/// The market source that settings and command line name.
+fn market_of(data: Option<&Path>, settings: &Settings, seed: u64) -> anyhow::Result<Box<dyn MarketSource>> {
+    let start = Some(gateway::hour_and_minute(&settings.demo.start).map_err(|e| anyhow::anyhow!("demo.start: {e}"))?);
+    let options = MarketOptions { start, symbols: settings.demo.symbols, seed, ..MarketOptions::default() };
+    Ok(market::open(data, &options)?)
 }

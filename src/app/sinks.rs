@@ -35,6 +35,10 @@ pub struct BrokerView {
     pub cash_first: Option<Money>,
     /// Last cash figure.
     pub cash_last: Option<Money>,
+    /// First net liquidation figure.
+    pub net_first: Option<Money>,
+    /// Last net liquidation figure.
+    pub net_last: Option<Money>,
     /// Lists that ended completely, by kind, since [`BrokerView::expect_fresh`].
     pub complete: Vec<SnapshotKind>,
     arriving: BTreeMap<SymbolId, Qty>,
@@ -65,9 +69,11 @@ impl BrokerView {
                 Some(_) => {}
                 None => self.arriving_foreign += 1,
             },
-            BrokerEvent::Account { cash: Some(cash), .. } => {
-                self.cash_first.get_or_insert(*cash);
-                self.cash_last = Some(*cash);
+            BrokerEvent::Account { cash, net_liquidation, .. } => {
+                self.cash_first = self.cash_first.or(*cash);
+                self.cash_last = cash.or(self.cash_last);
+                self.net_first = self.net_first.or(*net_liquidation);
+                self.net_last = net_liquidation.or(self.net_last);
             }
             BrokerEvent::SnapshotEnd { kind, complete, .. } => {
                 if *kind == SnapshotKind::Positions {

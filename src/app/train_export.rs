@@ -110,16 +110,15 @@ pub fn export_day(
     let hours = regular_hours(date).with_context(|| format!("{} is no trading day of the calendar", dashed(date)))?;
     let mut stage = FeaturesStage::new(config, n_symbols);
     let mut out = Outbox::with_capacity(FeaturesStage::OUTPUTS_MAX);
-    for bar in before.values().flatten() {
-        stage.warm_up(hours.open, bar);
+    for bar in before.values().flatten().filter(|b| b.volume > 0) {
+        stage.warm_up(hours.open, &with_usable_volume(bar));
     }
-    let bogus_volume = BOGUS_VOLUME_DAYS.contains(&date.0);
     let mut day = ExportedDay::default();
     let mut minute = hours.open;
     while minute < hours.close {
         let bars = today.get(&minute).map_or(&[][..], Vec::as_slice);
         for bar in bars.iter().filter(|b| b.volume > 0) {
-            stage.apply_bar(&if bogus_volume { Bar { volume: 0, ..*bar } } else { *bar });
+            stage.apply_bar(&with_usable_volume(bar));
             day.bars.push(*bar);
         }
         let at = minute + MINUTE + i64::from(config.grace_ms) * MILLISECOND;
@@ -131,6 +130,12 @@ pub fn export_day(
         minute = minute + MINUTE;
     }
     Ok(day)
+}
+
+/// The bar, its volume unknown (0) on days whose volumes are bogus.
+fn with_usable_volume(bar: &Bar) -> Bar {
+    let bogus = BOGUS_VOLUME_DAYS.contains(&Date::new_york(bar.start).0);
+    if bogus { Bar { volume: 0, ..*bar } } else { *bar }
 }
 
 impl ExportedDay {

@@ -1,11 +1,12 @@
 //! The merged table as validated structs. Each part of the trader owns the struct of its section.
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use toml::Table;
 
 use super::layers::ConfigError;
 use crate::pipeline::{GroupSpec, Topology};
-use crate::{broker, decision, features, feed, routing};
+use crate::{broker, decision, features, feed, journal, routing};
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,10 +28,17 @@ pub struct Settings {
     pub decision: decision::Config,
     /// `[routing]`.
     pub routing: routing::Config,
+    /// `[journal]`.
+    pub journal: journal::JournalConfig,
+    /// `[sender]`.
+    pub sender: journal::SenderConfig,
     /// `[broker]`; checked when a broker is connected, since the shipped account is empty.
     pub broker: broker::ib::Config,
     /// `[demo]`.
     pub demo: DemoSettings,
+    /// Hash of the merged table: what a journal's session was run with.
+    #[serde(skip)]
+    pub hash: u64,
 }
 
 /// `[session]`: what the run is called and when it trades.
@@ -97,9 +105,10 @@ impl Settings {
     /// # Errors
     /// The first value out of range, named with what it may be.
     pub fn from_table(table: Table) -> Result<Self, ConfigError> {
+        let hash = hash_of(&table);
         let settings: Self = table.try_into().map_err(|e: toml::de::Error| ConfigError::Invalid(e.to_string()))?;
         settings.validate().map_err(ConfigError::Invalid)?;
-        Ok(settings)
+        Ok(Self { hash, ..settings })
     }
 
     fn validate(&self) -> Result<(), String> {
@@ -107,6 +116,8 @@ impl Settings {
         self.features.validate()?;
         self.decision.validate()?;
         self.routing.validate()?;
+        self.journal.validate()?;
+        self.sender.validate()?;
         if !(1..=10_000).contains(&self.inference.budget_ms) {
             return Err(format!("inference.budget_ms = {} must be 1 to 10000", self.inference.budget_ms));
         }
@@ -136,4 +147,10 @@ impl Settings {
         }
         Topology::checked(self.pipeline.groups.clone(), cores).map_err(ConfigError::Invalid)
     }
+}
+
+/// First eight bytes of the SHA-256 of the table as text.
+fn hash_of(table: &Table) -> u64 {
+    let digest = Sha256::digest(table.to_string().as_bytes());
+    digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }

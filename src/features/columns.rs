@@ -60,7 +60,7 @@ pub(super) fn fill(row: &mut [f32], state: &Rolling, market: &MarketView, place:
 /// Third moment, lag-1 autocorrelation and efficiency over 30 minutes.
 fn shape(row: &mut [f32], state: &Rolling, minute: i64) {
     let (mut squares, mut cubes, mut travel, mut products) = (0.0, 0.0, 0.0, 0.0);
-    let (mut known, mut pairs, mut later) = (0_u32, 0_u32, f64::NAN);
+    let (mut known, mut pairs, mut legs, mut later) = (0_u32, 0_u32, 0, f64::NAN);
     for i in 0..30 {
         let r = state.path.ret(minute - i);
         if !r.is_nan() {
@@ -74,11 +74,16 @@ fn shape(row: &mut [f32], state: &Rolling, minute: i64) {
         }
         later = r;
         let leg = (state.path.at(minute - i) - state.path.at(minute - i - 1)).abs();
-        travel += if leg.is_nan() { 0.0 } else { leg };
+        if !leg.is_nan() {
+            travel += leg;
+            legs += 1;
+        }
     }
     if known >= 20 {
         let n = f64::from(known);
         row[at::SKEW] = cut(ratio(cubes / n, libm::pow(squares / n, 1.5)));
+    }
+    if legs == 30 {
         row[at::EFFICIENCY] = cut(ratio(state.path.move_over(minute, 30).abs(), travel));
     }
     if known >= 20 && pairs >= 15 {
@@ -128,7 +133,7 @@ fn day(row: &mut [f32], state: &Rolling, sigma: f64) {
         row[at::DAY_POSITION] = cut(within(close, d.low, d.high));
         row[at::DAY_RET] = cut(libm::log(close / d.open) / scale);
         row[at::TWAP_DEVIATION] = cut((libm::log(close) - d.sum_log_close / f64::from(d.bars.max(1))) / scale);
-        if d.volume > 0.0 {
+        if d.volume > 0.0 && state.volumes.recent() {
             row[at::VWAP_DEVIATION] = cut(libm::log(close / (d.turnover / d.volume)) / scale);
         }
     }
@@ -138,6 +143,9 @@ fn day(row: &mut [f32], state: &Rolling, sigma: f64) {
 /// Volume columns.
 fn volume(row: &mut [f32], state: &Rolling) {
     let v = &state.volumes;
+    if !v.recent() {
+        return;
+    }
     row[at::VOLUME_RELATIVE] = cut(v.relative);
     let (fast, slow) = (v.fast.get(10), v.slow.get(10));
     row[at::VOLUME_RATIO] = if fast.is_nan() { f32::NAN } else { cut(libm::log(fast / slow)) };

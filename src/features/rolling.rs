@@ -44,6 +44,9 @@ impl Day {
     }
 }
 
+/// After this many bars of unknown volume in a row the smoothed volumes are unknown too.
+const UNKNOWN_VOLUMES_MAX: u32 = 3;
+
 /// Volumes with the time of day taken out. Zero in a bar means unknown: a bar has at least one trade.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Volumes {
@@ -52,6 +55,8 @@ pub(super) struct Volumes {
     seen_share: f64,
     /// ln of the last bar's volume over what was expected, NaN when unknown.
     pub(super) relative: f64,
+    /// Bars since the last one of known volume.
+    unknown_bars: u32,
     pub(super) fast: Ewma,
     pub(super) slow: Ewma,
     pub(super) signed: Ewma,
@@ -64,6 +69,7 @@ impl Volumes {
             seen: 0.0,
             seen_share: 0.0,
             relative: f64::NAN,
+            unknown_bars: 0,
             fast: Ewma::new(ALPHA_5),
             slow: Ewma::new(ALPHA_30),
             signed: Ewma::new(ALPHA_10),
@@ -76,12 +82,19 @@ impl Volumes {
         if self.seen_share < DAY_SHARE_MIN || self.seen <= 0.0 { f64::NAN } else { self.seen / self.seen_share }
     }
 
-    fn push(&mut self, volume: f64, share: f64, ret: f64) {
+    /// Whether the smoothed volumes are recent enough to mean anything.
+    pub(super) const fn recent(&self) -> bool {
+        self.unknown_bars <= UNKNOWN_VOLUMES_MAX
+    }
+
+    fn push(&mut self, volume: f64, share: f64, step: f64) {
         let daily = self.daily();
         self.relative = f64::NAN;
         if volume <= 0.0 {
+            self.unknown_bars = self.unknown_bars.saturating_add(1);
             return;
         }
+        self.unknown_bars = 0;
         if !daily.is_nan() {
             self.relative = libm::log(volume / (daily * share));
         }
@@ -90,11 +103,9 @@ impl Volumes {
         let rate = volume / share;
         self.fast.push(rate);
         self.slow.push(rate);
-        if !ret.is_nan() {
-            let sign = f64::from(i8::from(ret > 0.0) - i8::from(ret < 0.0));
-            self.signed.push(sign * rate);
-            self.unsigned.push(rate);
-        }
+        let sign = f64::from(i8::from(step > 0.0) - i8::from(step < 0.0));
+        self.signed.push(sign * rate);
+        self.unsigned.push(rate);
     }
 }
 
@@ -129,9 +140,10 @@ impl Rolling {
         }
     }
 
-    /// Takes the bar at `place`. Returns its one-minute return, NaN when unknown; `None` when the bar is not
-    /// newer than the last one and was ignored.
-    pub(super) fn apply(&mut self, place: Place, bar: &Bar, curves: &Curves) -> Option<f64> {
+    /// Takes the bar at `place`. Returns the log move since the last bar (since its own open when it is a
+    /// session's first) and the minutes that it spans; `None` when the bar is not newer than the last one and was
+    /// ignored.
+    pub(super) fn apply(&mut self, place: Place, bar: &Bar, curves: &Curves) -> Option<(f64, i64)> {
         let old = self.place;
         match old {
             Some(p) if place.minute <= p.minute => return None,
@@ -153,12 +165,12 @@ impl Rolling {
         self.volatility.push(step, minutes, curve, log_range);
         self.gains.push(step.max(0.0));
         self.losses.push((-step).max(0.0));
-        let ret = self.path.push(place.minute, step);
+        let span = self.path.push(place.minute, step);
         self.update_day(bar);
-        self.volumes.push(bar.volume as f64, curves.volume_share(place.of_session, place.session_minutes), ret);
+        self.volumes.push(bar.volume as f64, curves.volume_share(place.of_session, place.session_minutes), step);
         self.last = *bar;
         self.place = Some(place);
-        Some(ret)
+        Some((step, span))
     }
 
     /// Forgets everything: more than one session was missed.

@@ -110,22 +110,22 @@ impl FeaturesStage {
             self.counters.broken_bars += 1;
             return;
         };
-        if let Some(ret) = rolling.apply(place, bar, &self.curves) {
-            self.market.add(place.minute, ret, self.curves.sigma(place.of_session, place.session_minutes));
+        if let Some((step, span)) = rolling.apply(place, bar, &self.curves) {
+            self.market.add(place.minute, step, span, self.curves.sigma(place.of_session, place.session_minutes));
         } else {
             self.counters.ignored_history += 1;
         }
     }
 
     /// Takes a bar of the broker's history. Only bars that are over and lie in the warm-up window count: today's,
-    /// and the last minutes of the session before, with volume. So whatever the broker sends, the state starts alike.
+    /// and the last minutes of the session before. So whatever the broker sends, the state starts alike.
     pub fn warm_up(&mut self, now: SessionTime, bar: &Bar) {
         let today = Date::new_york(now);
         let date = Date::new_york(bar.start);
         let in_window = date == today
             || previous_trading_day(today) == Some(date)
                 && regular_hours(date).is_some_and(|h| bar.start >= h.close - self.history);
-        if !in_window || bar.start + MINUTE > now || bar.volume == 0 {
+        if !in_window || bar.start + MINUTE > now || self.clock.locate(bar.start).is_none() {
             self.counters.ignored_history += 1;
             return;
         }
@@ -250,6 +250,8 @@ impl Stage for FeaturesStage {
             FeaturesIn::Recycle(cycle) => self.pool.put(cycle),
             FeaturesIn::Market(MarketEvent::Tick(tick)) => self.on_tick(&tick),
             FeaturesIn::Market(MarketEvent::Timer(at)) => self.on_timer(at, out),
+            // As the bar builder: a price without volume is no bar.
+            FeaturesIn::Market(MarketEvent::History(bar)) if bar.volume == 0 => self.counters.ignored_history += 1,
             FeaturesIn::Market(MarketEvent::History(bar)) => self.warm_up(now, &bar),
             FeaturesIn::Market(MarketEvent::DataLink { .. }) => self.on_link(),
             FeaturesIn::Market(MarketEvent::Status(_)) => {}

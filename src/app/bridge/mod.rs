@@ -11,7 +11,7 @@ use ibapi::contracts::Contract as IbContract;
 use crate::broker::ib::Conflator;
 use crate::broker::ib::translate::{self, AccountFigures, Directory};
 use crate::broker::port::MarketSink;
-use crate::clock::SessionTime;
+use crate::clock::{MILLISECOND, Nanos, SessionTime};
 use crate::domain::{ConnEpoch, Instrument, OrderId, Price, SymbolId, TickRule};
 use crate::message::{Bar, BrokerEvent, LinkState, MarketEvent, OrderTerms, SnapshotKind};
 use crate::sim::api::{ConnId, Contract, ExecutionFilter, Order, Outgoing, Request, Response};
@@ -27,6 +27,8 @@ const WORKER: ConnId = ConnId(2);
 const CLIENTS: [(ConnId, i32); 2] = [(TRADE, 10), (WORKER, 11)];
 /// The one epoch of a lockstep session.
 pub const EPOCH: ConnEpoch = ConnEpoch(1);
+/// Session time between two requests of the start: leaves room for the questions beside them.
+const REQUEST_GAP: Nanos = 50 * MILLISECOND;
 /// Request ids of market data lines: symbol + this.
 const LINE_BASE: i32 = 1_000;
 
@@ -37,9 +39,14 @@ pub struct Bridge {
     conflator: Conflator,
     facts: VecDeque<BrokerEvent>,
     asked: VecDeque<SnapshotKind>,
+    /// Figures of the account stream.
     figures: AccountFigures,
+    /// Figures of the summary that is being read.
+    summary: AccountFigures,
     incoming: Vec<Outgoing>,
+    lines: VecDeque<(SessionTime, Request)>,
     start: SessionTime,
+    now: SessionTime,
 }
 
 impl Bridge {
@@ -56,8 +63,11 @@ impl Bridge {
             facts: VecDeque::new(),
             asked: VecDeque::new(),
             figures: AccountFigures::default(),
+            summary: AccountFigures::default(),
             incoming: Vec::new(),
+            lines: VecDeque::new(),
             start,
+            now: start,
         };
         for (conn, client_id) in CLIENTS {
             bridge.request(start, conn, Request::StartApi { client_id });
@@ -75,24 +85,34 @@ impl Bridge {
         self.start
     }
 
-    /// Opens a line for every symbol and starts the grid.
+    /// Opens a line for every symbol, one after the other, and starts the grid.
     pub fn subscribe(&mut self, now: SessionTime) {
-        for i in self.directory.instruments.clone() {
+        let mut due = now;
+        for i in &self.directory.instruments {
             let req_id = LINE_BASE + i32::from(i.id.0);
-            let contract = contract(&i);
-            let line = Request::ReqMktData { req_id, contract, generic_ticks: "236".into(), snapshot: false };
-            self.request(now, TRADE, line);
+            let generic_ticks = "236".into();
+            let line = Request::ReqMktData { req_id, contract: contract(i), generic_ticks, snapshot: false };
+            due = due + REQUEST_GAP;
+            self.lines.push_back((due, line));
         }
+        let account = self.directory.account.clone();
+        self.request(now, WORKER, Request::ReqAccountUpdates { subscribe: true, account });
+        self.conflator.data_link(now, true);
         self.conflator.start_timers(now);
     }
 
     /// When the venue does something next by itself.
     pub fn next_due(&mut self) -> Option<SessionTime> {
-        self.venue.next_due()
+        let line = self.lines.front().map(|(due, _)| *due);
+        [self.venue.next_due(), line].into_iter().flatten().min()
     }
 
     /// Lets the venue act until `now` and passes on what it said.
     pub fn advance(&mut self, now: SessionTime, market: &mut impl MarketSink, broker: &mut impl FnMut(BrokerEvent)) {
+        self.now = now;
+        while let Some((_, line)) = self.lines.pop_front_if(|(due, _)| *due <= now) {
+            self.request(now, TRADE, line);
+        }
         let mut out = std::mem::take(&mut self.incoming);
         self.venue.advance(now, &mut out);
         for outgoing in out.drain(..) {
@@ -164,6 +184,7 @@ impl Bridge {
     }
 
     fn request(&mut self, now: SessionTime, conn: ConnId, request: Request) {
+        self.now = now;
         self.venue.handle(now, conn, request, &mut self.incoming);
     }
 
@@ -204,11 +225,15 @@ impl Bridge {
             Response::OpenOrderEnd => SnapshotKind::OpenOrders,
             Response::CompletedOrdersEnd => SnapshotKind::CompletedOrders,
             Response::ExecutionDetailsEnd { .. } => SnapshotKind::Executions,
-            Response::PositionEnd => SnapshotKind::Positions,
+            Response::PositionEnd => {
+                // The list is a stream until it is cancelled; a stream's rows belong to no list.
+                self.request(self.now, WORKER, Request::CancelPositions);
+                SnapshotKind::Positions
+            }
             Response::AccountSummaryEnd { req_id } => {
                 let req_id = *req_id;
-                self.facts.push_back(std::mem::take(&mut self.figures).event());
-                self.request(self.start, WORKER, Request::CancelAccountSummary { req_id });
+                self.facts.push_back(self.summary.event());
+                self.request(self.now, WORKER, Request::CancelAccountSummary { req_id });
                 SnapshotKind::Account
             }
             row => return self.row(row),
@@ -229,8 +254,12 @@ impl Bridge {
                 self.facts.extend(translate::position(&row, &self.directory).map(BrokerEvent::Position));
             }
             Response::AccountSummary { tag, value, currency, .. } => {
-                self.figures.row(tag, value, currency, "USD");
+                self.summary.row(tag, value, currency, "USD");
             }
+            Response::AccountValue { key, value, currency, .. } => {
+                self.figures.row(key, value, currency, "USD");
+            }
+            Response::AccountUpdateTime { .. } => self.facts.push_back(self.figures.event()),
             Response::CompletedOrder { contract, order, state } => {
                 let data = convert::order_data(contract, order, state);
                 let fact = translate::completed_order(&data, &self.directory);

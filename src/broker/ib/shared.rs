@@ -71,7 +71,7 @@ counters! {
     values,
     /// Most values that one sweep found waiting.
     backlog_max,
-    /// Ticks that replaced one which still waited for room in the ring.
+    /// Values merged into a tick that had not left yet: several values of one sample, or a full ring.
     conflated,
     /// Grid timers skipped.
     timers_skipped,
@@ -209,4 +209,36 @@ impl Shared {
 #[allow(clippy::disallowed_methods, reason = "the adapter's threads are I/O shells; logic never comes here")]
 pub(super) fn pause(time: Duration) {
     std::thread::sleep(time);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{MILLISECOND, SECOND, SessionTime, VirtualClock};
+
+    #[test]
+    fn the_longest_write_is_the_one_that_began_first() {
+        let shared = Shared::new(Config::default(), Directory::default(), Arc::new(Pacer::new(40, 8)));
+        let clock = VirtualClock::at(SessionTime(SECOND));
+        let seen = shared.writing(Writer::Session, &clock, || {
+            clock.advance_to(SessionTime(SECOND + MILLISECOND));
+            shared.writing(Writer::Sender, &clock, || {
+                clock.advance_to(SessionTime(SECOND + 3 * MILLISECOND));
+                shared.longest_write(clock.mono_ns())
+            })
+        });
+        assert_eq!(seen, 3_000_000);
+        assert_eq!(shared.longest_write(clock.mono_ns()), 0, "nobody writes");
+    }
+
+    #[test]
+    fn waiting_for_a_token_ends_with_the_adapter() {
+        let shared = Shared::new(Config::default(), Directory::default(), Arc::new(Pacer::new(5, 1)));
+        let clock = VirtualClock::at(SessionTime(0));
+        assert!(shared.wait_for_token(Lane::Worker, &clock, SECOND));
+        shared.halt(Halt::FactsBlocked);
+        assert!(!shared.wait_for_token(Lane::Worker, &clock, SECOND), "the clock stands still: only the stop ends it");
+        shared.halt(Halt::GivenUp("later".into()));
+        assert_eq!(shared.halt.get(), Some(&Halt::FactsBlocked), "the first reason stays");
+    }
 }

@@ -18,7 +18,7 @@ use ibapi::subscriptions::SubscriptionItem;
 
 use super::connect::open_worker;
 use super::ingest::ToIngest;
-use super::shared::{Shared, Writer};
+use super::shared::{Shared, Writer, pause};
 use super::translate::{self, AccountFigures};
 use crate::broker::port::{Lane, Queries, Query};
 use crate::clock::{Clock, SECOND};
@@ -70,8 +70,11 @@ pub(super) struct Worker<C> {
     ingest: Sender<ToIngest>,
     client: Option<Arc<Client>>,
     next_attempt_mono: u64,
+    tried_in: Option<ConnEpoch>,
     account: Option<Subscription<AccountUpdate>>,
     figures: AccountFigures,
+    /// The account stream's first download is over: from then on its figures are whole.
+    downloaded: bool,
 }
 
 impl<C: Clock> Worker<C> {
@@ -83,7 +86,18 @@ impl<C: Clock> Worker<C> {
         client: Arc<Client>,
     ) -> Self {
         let figures = AccountFigures::default();
-        Self { shared, clock, questions, ingest, client: Some(client), next_attempt_mono: 0, account: None, figures }
+        Self {
+            shared,
+            clock,
+            questions,
+            ingest,
+            client: Some(client),
+            next_attempt_mono: 0,
+            tried_in: None,
+            account: None,
+            figures,
+            downloaded: false,
+        }
     }
 
     /// Runs until the adapter stops.
@@ -110,25 +124,41 @@ impl<C: Clock> Worker<C> {
         self.shared.writing(Writer::Worker, &self.clock, || drop(line));
     }
 
-    /// Brings a lost worker connection back, at most once every two seconds. It has no say over the epoch.
+    /// Brings a lost worker connection back: at once in a new epoch, else at most once every two seconds. It has no
+    /// say over the epoch.
     fn connect(&mut self) {
         if self.client.as_ref().is_some_and(|c| c.is_connected()) {
             return;
         }
-        self.account = None;
+        self.forget_account();
         self.client = None;
-        let now = self.clock.mono_ns();
-        if now < self.next_attempt_mono || self.shared.live().is_none() {
+        let (now, Some(live)) = (self.clock.mono_ns(), self.shared.live()) else { return };
+        if now < self.next_attempt_mono && self.tried_in == Some(live.epoch) {
             return;
         }
         self.next_attempt_mono = now + RECONNECT_EVERY_NS;
+        self.tried_in = Some(live.epoch);
         match open_worker(&self.shared.config) {
             Ok(client) => self.client = Some(Arc::new(client)),
             Err(e) => tracing::warn!("worker connection: {e}"),
         }
     }
 
+    /// Before a question: waits for the worker's connection as long as for an answer.
+    fn await_connection(&mut self) {
+        let limit = self.clock.mono_ns() + self.shared.config.query_timeout_s * 1_000_000_000;
+        self.connect();
+        while self.client.is_none() && self.clock.mono_ns() < limit {
+            if self.shared.stopping() || self.shared.live().is_none() {
+                return;
+            }
+            pause(LISTEN);
+            self.connect();
+        }
+    }
+
     fn answer(&mut self, query: Query) {
+        self.await_connection();
         let kind = match query {
             Query::WhatIf(terms) => return self.what_if(&terms),
             Query::OpenOrders => SnapshotKind::OpenOrders,
@@ -336,6 +366,10 @@ impl<C: Clock> Worker<C> {
                     let base = &self.shared.config.base_currency;
                     ours |= self.figures.row(&v.key, &v.value, &v.currency, base);
                 }
+                Some(Ok(SubscriptionItem::Data(AccountUpdate::End))) => {
+                    self.downloaded = true;
+                    ours = true;
+                }
                 Some(Ok(_)) => {}
                 Some(Err(e)) => {
                     tracing::warn!("account stream: {e}");
@@ -344,13 +378,20 @@ impl<C: Clock> Worker<C> {
                 None => break,
             }
         }
-        if ours {
+        if ours && self.downloaded {
             let event = self.figures.event();
             self.pass(vec![event]);
         }
         if ended {
-            self.account = None;
+            self.forget_account();
         }
+    }
+
+    /// Figures of a stream that ended are unknown until a new one has told them all.
+    fn forget_account(&mut self) {
+        self.account = None;
+        self.figures = AccountFigures::default();
+        self.downloaded = false;
     }
 
     /// Hands facts to ingest. They wait until there is room or the adapter stops: none is dropped.
@@ -361,7 +402,7 @@ impl<C: Clock> Worker<C> {
                 return;
             }
             message = back;
-            super::shared::pause(Duration::from_millis(1));
+            pause(Duration::from_millis(1));
         }
     }
 }

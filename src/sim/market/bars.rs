@@ -1,11 +1,14 @@
 //! Real one-minute bars, turned back into a stream that a sampling observer folds into the very same bars.
 //!
 //! **Inside a minute** (all of it invented; a whole bar is one input dated at its open): prints run open → high and
-//! low, in seeded order → close, with a few more between them, at least 250 ms apart and at least 1 s before the
+//! low, in seeded order → close, with a few more between them, at least 250 ms apart and at least 3 s before the
 //! minute's end. Two prints can so never share a 250 ms sample, whatever its phase, and an observer of last price and
 //! cumulative volume rebuilds open, high, low, close and volume exactly. A minute without a bar has no print and no
 //! new quote. Volume is spread over the prints by seed; a bar with less volume than prints gives some prints size 0,
 //! and a bar of volume 0 (which vendors have) gives them all size 0: last price moves, volume does not.
+//!
+//! A quote or print inside a minute therefore knows that minute's close: only execution may use it, nothing that
+//! predicts.
 //!
 //! **Quotes** are an assumption: spread = max(1 tick, 2.5 bp × clamp((1 bn USD / day's dollar volume)^¼, 0.5, 4)),
 //! doubled for one print in eight; 2.5 bp is the pooled median of real quotes of 2013–2015 away from the one-cent
@@ -38,7 +41,7 @@ pub const HEADER: &str = "ts,symbol,open,high,low,close,volume";
 /// Least distance of two prints: the sampling period.
 const SPACING: Nanos = super::sampler::SAMPLE_PERIOD;
 /// Prints stay this far from the minute's end.
-const TAIL: Nanos = SECOND;
+const TAIL: Nanos = 3 * SECOND;
 /// Most prints of a minute.
 const PRINTS_MAX: i64 = 40;
 /// Pooled spread away from the one-cent floor, and its clamps by liquidity.

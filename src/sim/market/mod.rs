@@ -123,6 +123,10 @@ pub trait MarketSource: Send {
     fn next_time(&mut self) -> Option<SessionTime>;
     /// The next event at or before `t`, if any.
     fn next_until(&mut self, t: SessionTime) -> Option<RawEvent>;
+    /// What broke the source after it was opened, if anything did; the market plays on without that symbol.
+    fn failure(&self) -> Option<&MarketError> {
+        None
+    }
 }
 
 impl MarketSource for Box<dyn MarketSource> {
@@ -143,6 +147,9 @@ impl MarketSource for Box<dyn MarketSource> {
     }
     fn next_until(&mut self, t: SessionTime) -> Option<RawEvent> {
         (**self).next_until(t)
+    }
+    fn failure(&self) -> Option<&MarketError> {
+        (**self).failure()
     }
 }
 

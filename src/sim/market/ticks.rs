@@ -56,11 +56,6 @@ impl TickMarket {
         market.ok_or_else(|| MarketError::NotFound(prefix.display().to_string()))
     }
 
-    /// What broke a stream after opening, if anything did; the market plays on without that symbol.
-    pub fn failure(&self) -> Option<&MarketError> {
-        self.failure.as_ref()
-    }
-
     fn empty(hours: RegularHours, start: SessionTime) -> Self {
         let (references, history, streams) = (Vec::new(), Vec::new(), Vec::new());
         Self { hours, start, references, history, streams, heads: BinaryHeap::new(), failure: None }
@@ -119,6 +114,10 @@ impl MarketSource for TickMarket {
 
     fn history(&self, symbol: SymbolId) -> &[Bar] {
         self.history.get(symbol.index()).map_or(&[], Vec::as_slice)
+    }
+
+    fn failure(&self) -> Option<&MarketError> {
+        self.failure.as_ref()
     }
 
     fn next_time(&mut self) -> Option<SessionTime> {

@@ -11,6 +11,9 @@ use crate::sim::api::Request;
 /// Kinds of violation, always all present in the audit.
 pub(super) const KINDS: [&str; 6] = ["guard", "orphan_orders", "margin", "ssr", "pacing", "duplicate_orders"];
 
+/// Most order requests that an audit lists.
+pub const ORDER_REQUESTS_KEPT: usize = 10_000;
+
 /// One breach of one rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
@@ -41,6 +44,22 @@ pub struct Exercised {
     pub smallest_margin_cushion: Option<f64>,
 }
 
+/// One request about orders, as it arrived.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the names are the documentation")]
+pub struct OrderRequestLine {
+    /// Session time, ISO 8601.
+    pub time: String,
+    pub client: i32,
+    /// As in `received`.
+    pub request: &'static str,
+    /// 0 for a global cancel.
+    pub order_id: i32,
+    /// `SIDE QTY SYMBOL TYPE @LIMIT TIF UNTIL`, empty for cancels.
+    pub terms: String,
+    pub order_ref: String,
+}
+
 /// An order that still works at the end.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the names are the documentation")]
@@ -63,6 +82,10 @@ pub struct Audit {
     pub time: String,
     /// Requests received, by name.
     pub received: BTreeMap<&'static str, u64>,
+    /// Requests about orders in order of arrival, at most [`ORDER_REQUESTS_KEPT`].
+    pub order_requests: Vec<OrderRequestLine>,
+    /// Further ones that are only counted.
+    pub order_requests_not_listed: u64,
     /// Violations by kind; all kinds are present.
     pub violations: BTreeMap<&'static str, Vec<Violation>>,
     /// Violations beyond those listed, by kind.
@@ -129,6 +152,8 @@ impl Referee {
         Audit {
             time: now.to_string(),
             received: self.received.clone(),
+            order_requests: self.order_requests.clone(),
+            order_requests_not_listed: self.order_requests_not_listed,
             violations_total: listed as u64 + self.uncounted.values().sum::<u64>(),
             violations,
             violations_not_listed: self.uncounted.clone(),
@@ -141,6 +166,27 @@ impl Referee {
             cancels_asked: self.ledger.cancels_asked,
             open_orders,
         }
+    }
+}
+
+impl OrderRequestLine {
+    /// The line of a request about orders; `None` for all others.
+    pub(super) fn of(now: SessionTime, client: i32, request: &Request) -> Option<Self> {
+        let (order_id, terms, order_ref) = match request {
+            Request::PlaceOrder { contract, order: o } => {
+                let side = o.action.map_or("?", crate::domain::Side::as_str);
+                let price = o.limit_price.map_or(String::new(), |p| format!(" @{p}"));
+                let name =
+                    if contract.symbol.is_empty() { contract.con_id.to_string() } else { contract.symbol.clone() };
+                let (kind, tif, until) = (&o.order_type, &o.tif, &o.good_till_date);
+                let text = format!("{side} {} {name} {kind}{price} {tif} {until}", o.total_quantity);
+                (o.order_id, text.trim_end().to_string(), o.order_ref.clone())
+            }
+            Request::CancelOrder { order_id } => (*order_id, String::new(), String::new()),
+            Request::ReqGlobalCancel => (0, String::new(), String::new()),
+            _ => return None,
+        };
+        Some(Self { time: now.to_string(), client, request: name_of(request), order_id, terms, order_ref })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::domain::calendar::RegularHours;
 use crate::domain::{Money, Price, Qty};
 use crate::sim::api::{ConnId, Contract, Outgoing, Request, Response};
 
-pub use audit::{Audit, Exercised, OpenOrderLine, Violation};
+pub use audit::{Audit, Exercised, ORDER_REQUESTS_KEPT, OpenOrderLine, OrderRequestLine, Violation};
 pub use limits::{Limits, LimitsError};
 
 use ledger::Ledger;
@@ -67,6 +67,8 @@ pub struct Referee {
     ledger: Ledger,
     clients: BTreeMap<ConnId, i32>,
     received: BTreeMap<&'static str, u64>,
+    order_requests: Vec<OrderRequestLine>,
+    order_requests_not_listed: u64,
     violations: BTreeMap<&'static str, Vec<Violation>>,
     uncounted: BTreeMap<&'static str, u64>,
     exercised: Exercised,
@@ -88,6 +90,8 @@ impl Referee {
             ledger: Ledger::new(cash),
             clients: BTreeMap::new(),
             received: BTreeMap::new(),
+            order_requests: Vec::new(),
+            order_requests_not_listed: 0,
             violations: audit::KINDS.into_iter().map(|k| (k, Vec::new())).collect(),
             uncounted: BTreeMap::new(),
             exercised: Exercised::default(),
@@ -114,6 +118,13 @@ impl Referee {
         }
         let Some(client) = self.clients.get(&conn).copied() else { return };
         self.pace(now, client);
+        if let Some(line) = OrderRequestLine::of(now, client, request) {
+            if self.order_requests.len() < ORDER_REQUESTS_KEPT {
+                self.order_requests.push(line);
+            } else {
+                self.order_requests_not_listed += 1;
+            }
+        }
         match request {
             Request::PlaceOrder { contract, order } => self.judge(now, client, contract, order, market),
             Request::CancelOrder { order_id } => self.ledger.cancel_asked(client, *order_id),

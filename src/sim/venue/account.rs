@@ -172,8 +172,8 @@ mod tests {
                 prop_assert_eq!(a.cash, expected);
                 prop_assert_eq!(a.commissions, fees);
                 prop_assert_eq!(start + a.realized(), a.cash + basis);
-                for (i, q) in held.iter().enumerate() {
-                    let p = a.position(SymbolId(i as u16));
+                for (i, q) in (0_u16..).zip(&held) {
+                    let p = a.position(SymbolId(i));
                     prop_assert_eq!(p.qty, *q);
                     prop_assert!(p.qty != 0 || p.basis == Money(0), "a flat position has no cost");
                 }

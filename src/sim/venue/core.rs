@@ -250,12 +250,20 @@ impl Core {
                 duration,
                 bar_size,
                 what_to_show,
-                use_rth: _,
+                use_rth,
                 format_date,
                 keep_up_to_date,
             } => {
-                let ask =
-                    super::history::Ask { req_id, end, duration, bar_size, what_to_show, format_date, keep_up_to_date };
+                let ask = super::history::Ask {
+                    req_id,
+                    end,
+                    duration,
+                    bar_size,
+                    what_to_show,
+                    use_rth,
+                    format_date,
+                    keep_up_to_date,
+                };
                 self.historical(conn, &contract, ask);
             }
             // Answered at once and whole: there is nothing left to cancel.
@@ -268,6 +276,7 @@ impl Core {
             Request::ReqAutoOpenOrders { bind } => self.auto_open_orders(conn, bind, out),
             Request::ReqCompletedOrders { api_only: _ } => self.completed_orders(conn, out),
             Request::ReqExecutions { req_id, filter } => self.executions(conn, req_id, &filter, out),
+            Request::Unanswered { .. } => {}
             Request::Unserved { msg_id, req_id } => {
                 let text = format!("Error validating request.-'bK' : cause - Request {msg_id} is not supported");
                 answer(conn, error(self.now, req_id, 321, text), out);

@@ -8,13 +8,16 @@ use super::core::{Core, answer};
 use super::orders::{Record, Status, Terms, Tif};
 use super::reports::{error, open_order, order_status, pair};
 use super::text;
-use crate::clock::SessionTime;
+use crate::clock::{MILLISECOND, Nanos, SessionTime};
 use crate::domain::calendar::{Date, next_trading_day, regular_hours};
 use crate::domain::{Money, Price, Side, SymbolId};
 use crate::sim::api::{ConnId, Contract, Order, OrderState, Outgoing, Response};
 
 /// Most shares of one order that the gateway takes.
 const QTY_MAX: f64 = 1e9;
+
+/// How long after its acknowledgement an off-hours order is told that it waits (assumed: well after it, as recorded).
+const DEFERRAL: Nanos = 500 * MILLISECOND;
 
 /// Why the gateway refuses an order at once: code and text.
 type Refusal = (i32, String);
@@ -115,10 +118,14 @@ impl Core {
             return self.refuse(perm, &reason, false);
         }
         let hours = self.source.hours();
-        if self.now < hours.open || self.now >= hours.close {
+        // Recorded: an IOC sent off hours is not deferred, it goes and comes back.
+        if (self.now < hours.open || self.now >= hours.close) && r.terms.tif != Tif::Ioc {
             self.set_status(perm, Status::PreSubmitted);
             self.report_pair(perm, "PreSubmitted");
             // Through `send_in`, so that no cancel overtakes it.
+            if let Some(r) = self.orders.get_mut(perm) {
+                r.inbound_floor = self.now + DEFERRAL;
+            }
             return self.send_in(perm, Task::Deferred { perm });
         }
         let held = self.account.position(r.symbol).qty;
@@ -312,7 +319,8 @@ impl Core {
         }
         self.report_pair(perm, r.status.word());
         if r.status != Status::Submitted {
-            return;
+            // Recorded off hours: the state comes twice.
+            return self.report_pair(perm, r.status.word());
         }
         if new.limit == r.terms.limit && new.qty <= r.terms.qty {
             self.markets[r.symbol.index()].book.shrink(perm, new.qty - r.filled);
@@ -332,8 +340,8 @@ impl Core {
             let text = format!("OrderId {order_id} that needs to be cancelled is not found.");
             return answer(conn, error(self.now, order_id, 10_147, text), out);
         };
-        if r.status.is_final() {
-            let word = r.status.word();
+        if r.status.is_final() || r.cancelling {
+            let word = if r.status.is_final() { r.status.word() } else { "PendingCancel" };
             let text = format!("OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {word}.");
             return answer(conn, error(self.now, order_id, 10_148, text), out);
         }

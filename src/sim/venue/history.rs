@@ -9,6 +9,7 @@ use super::core::Core;
 use super::reports::error;
 use super::text;
 use crate::clock::{HOUR, MINUTE, Nanos, SECOND, SessionTime};
+use crate::domain::calendar::{Date, regular_hours};
 use crate::sim::api::{ConnId, Contract, HistoricalBar, Response};
 use crate::sim::market::Bar;
 
@@ -23,6 +24,7 @@ pub(super) struct Ask {
     pub(super) duration: String,
     pub(super) bar_size: String,
     pub(super) what_to_show: String,
+    pub(super) use_rth: bool,
     pub(super) format_date: i32,
     pub(super) keep_up_to_date: bool,
 }
@@ -68,26 +70,27 @@ impl Core {
             return Err(service("Historical data request pacing violation".into()));
         }
         let end = end.min(self.now);
-        let start = match length {
-            Span::Time(ns) => end - ns,
-            Span::Sessions(n) => self.sessions_back(id, end, n),
+        // Recorded: the answer's start counts calendar days back, whatever the bars cover.
+        let (start, told) = match length {
+            Span::Time(ns) => (end - ns, end - ns),
+            Span::Sessions(n) => (self.sessions_back(id, end, n), end - n * 24 * HOUR),
         };
         let market = &self.markets[id.index()];
         let known = self.source.history(id).iter().chain(&market.bars).chain(&market.bar);
-        let minutes: Vec<Bar> = known.filter(|b| b.start >= start && b.start < end).copied().collect();
+        let wanted = |b: &&Bar| b.start >= start && b.start < end && (!ask.use_rth || is_regular(b.start));
+        let minutes: Vec<Bar> = known.filter(wanted).copied().collect();
         if minutes.is_empty() {
             return Err(service(format!("HMDS query returned no data: {symbol}@SMART Trades")));
         }
         let bars = fold(&minutes, bar_size);
         Ok(vec![
             Response::HistoricalData { req_id: ask.req_id, bars, format_date: ask.format_date },
-            Response::HistoricalDataEnd { req_id: ask.req_id, start: text::eastern(start), end: text::eastern(end) },
+            Response::HistoricalDataEnd { req_id: ask.req_id, start: text::eastern(told), end: text::eastern(end) },
         ])
     }
 
     /// The start of the earliest of the last `n` days that have bars.
     fn sessions_back(&self, id: crate::domain::SymbolId, end: SessionTime, n: i64) -> SessionTime {
-        use crate::domain::calendar::Date;
         let mut day = Date::new_york(end);
         let mut left = n;
         let has = |d: Date| {
@@ -122,6 +125,11 @@ impl Core {
         self.history_asked.push_back((now, what));
         identical || crowded
     }
+}
+
+/// Whether `t` lies in regular hours.
+fn is_regular(t: SessionTime) -> bool {
+    regular_hours(Date::new_york(t)).is_some_and(|h| t >= h.open && t < h.close)
 }
 
 /// How far back a request reaches.

@@ -34,7 +34,7 @@ mod text;
 use crate::clock::SessionTime;
 use crate::domain::Money;
 use crate::sim::api::{ConnId, Outgoing, Request};
-use crate::sim::market::{MarketSource, Reference};
+use crate::sim::market::{MarketError, MarketSource, Reference};
 use crate::sim::referee::{Audit, Limits, Referee};
 
 pub use agenda::Delays;
@@ -110,6 +110,11 @@ impl Venue {
     /// The universe.
     pub fn references(&self) -> &[Reference] {
         self.core.references()
+    }
+
+    /// What broke the market data, if anything did.
+    pub fn market_failure(&self) -> Option<&MarketError> {
+        self.core.source.failure()
     }
 
     /// The referee's account of the session so far.

@@ -1,0 +1,162 @@
+//! Puts a session's ends together: the trader's counters and histograms, the journal's totals, what the broker said,
+//! and the referee's audit, into the one summary.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::sinks::BrokerView;
+use crate::config::Settings;
+use crate::domain::{Instrument, Money, Qty, SymbolId};
+use crate::journal::Totals;
+use crate::message::SnapshotKind;
+use crate::telemetry::{
+    Book, Counter, Counters, Dollars, Exercised, Host, LatencyRecorder, Reconciliation, Summary, Violations,
+};
+
+/// The lists that a reconciliation needs whole.
+pub const FINAL_LISTS: [SnapshotKind; 4] =
+    [SnapshotKind::OpenOrders, SnapshotKind::Executions, SnapshotKind::Positions, SnapshotKind::Account];
+
+/// What a session leaves behind.
+pub struct Ending<'a> {
+    /// Its settings.
+    pub settings: &'a Settings,
+    /// Where the market came from.
+    pub source: String,
+    /// Session seconds per wall second.
+    pub speed: f64,
+    /// The universe.
+    pub instruments: &'a [Instrument],
+    /// The counters.
+    pub counters: &'a Counters,
+    /// Decisions: rows with a forecast, in all cycles.
+    pub decisions: u64,
+    /// All histograms, merged.
+    pub latency: &'a LatencyRecorder,
+    /// What the broker said.
+    pub view: &'a BrokerView,
+    /// What the journal adds up to.
+    pub totals: Option<&'a Totals>,
+    /// The referee's audit, of a simulated gateway.
+    pub audit: Option<&'a Value>,
+    /// Sentences for the reader.
+    pub notes: Vec<String>,
+}
+
+impl Ending<'_> {
+    /// The summary.
+    pub fn summary(self) -> Summary {
+        let loosened = self.settings.decision.loosened();
+        let mut notes = self.notes.clone();
+        if !loosened.is_empty() {
+            notes.push("P&L is no evidence: this profile loosens the gates named above (plumbing only)".into());
+        }
+        if let Some(why) = self.audit.is_none().then_some("violations are counted by a simulated gateway only") {
+            notes.push(why.into());
+        }
+        let rejects = self.counters.rejects().into_iter().filter(|(_, n)| *n > 0);
+        let rejects: Vec<_> = rejects.map(|(name, n)| format!("{name} {n}")).collect();
+        if !rejects.is_empty() {
+            notes.push(format!("guards refused: {}", rejects.join(", ")));
+        }
+        let mut summary = Summary {
+            source: self.source.clone(),
+            symbols: self.instruments.len() as u64,
+            events: self.counters.get(Counter::Events),
+            decisions: self.decisions,
+            intents: self.counters.get(Counter::Intents),
+            orders: self.counters.get(Counter::Orders),
+            fills: self.counters.get(Counter::Fills),
+            pnl: Dollars(self.pnl()),
+            violations: self.audit.map(violations),
+            exercised: self.audit.map(exercised).unwrap_or_default(),
+            reconciliation: self.reconciliation(),
+            host: Host::detect(),
+            speed: self.speed,
+            profile: self.settings.session.profile.clone(),
+            loosened,
+            notes,
+            ..Summary::default()
+        };
+        summary.set_latency(self.latency);
+        summary
+    }
+
+    /// By the broker's own figures: the change of net liquidation.
+    fn pnl(&self) -> Money {
+        match (self.view.net_first, self.view.net_last) {
+            (Some(first), Some(last)) => last - first,
+            _ => Money(0),
+        }
+    }
+
+    /// `None` when a list was not read to its end: a time-out is not an empty list.
+    fn reconciliation(&self) -> Option<Reconciliation> {
+        let whole = FINAL_LISTS.iter().all(|kind| self.view.complete.contains(kind));
+        let (totals, first, last) = (self.totals?, self.view.cash_first?, self.view.cash_last?);
+        if !whole {
+            return None;
+        }
+        let broker = Book {
+            executions: self.view.executions.len() as u64,
+            positions: self.named(self.view.positions.iter().map(|(s, q)| (*s, *q))),
+            cash: last,
+            commissions: self.view.commissions.values().copied().sum(),
+        };
+        let journal = Book {
+            executions: totals.executions.len() as u64,
+            positions: totals.positions.clone().into_iter().filter(|(_, q)| *q != Qty::ZERO).collect(),
+            cash: first + totals.cash_flow - totals.commissions,
+            commissions: totals.commissions,
+        };
+        let mut compared = Reconciliation::compare(broker, journal);
+        for id in self.view.executions.keys().filter(|id| !totals.executions.contains_key(*id)) {
+            compared.details.push(format!("execution {id}: at the broker, not in the journal"));
+            compared.differences += 1;
+        }
+        Some(compared)
+    }
+
+    fn named(&self, positions: impl Iterator<Item = (SymbolId, Qty)>) -> BTreeMap<String, Qty> {
+        positions
+            .filter(|(_, qty)| *qty != Qty::ZERO)
+            .map(|(id, qty)| {
+                (self.instruments.get(id.index()).map_or_else(|| id.to_string(), |i| i.symbol.clone()), qty)
+            })
+            .collect()
+    }
+}
+
+fn violations(audit: &Value) -> Violations {
+    let count = |kind: &str| {
+        let listed = audit["violations"][kind].as_array().map_or(0, Vec::len) as u64;
+        listed + audit["violations_not_listed"][kind].as_u64().unwrap_or(0)
+    };
+    Violations {
+        guard: count("guard"),
+        orphan_orders: count("orphan_orders"),
+        margin: count("margin"),
+        ssr: count("ssr"),
+        pacing: count("pacing"),
+        duplicate_orders: count("duplicate_orders"),
+    }
+}
+
+/// The opportunities behind each violation, by the violation's name and the audit's own words.
+fn exercised(audit: &Value) -> BTreeMap<String, Exercised> {
+    let found = &audit["exercised"];
+    let count = |key: &str| Exercised::count(found[key].as_u64().unwrap_or(0));
+    [
+        ("guard: orders checked", count("orders_checked")),
+        ("orphan_orders: most active orders on a side", count("most_active_orders_per_side")),
+        ("margin: smallest cushion, share of equity", Exercised::value(found["smallest_margin_cushion"].as_f64())),
+        ("ssr: shorts checked", count("shorts_checked")),
+        ("ssr: shorts in restricted names", count("shorts_in_restricted_names")),
+        ("pacing: peak messages in any second", count("peak_messages_per_s")),
+        ("duplicate_orders: order references checked", count("order_refs_checked")),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_string(), value))
+    .collect()
+}

@@ -1,0 +1,124 @@
+//! The gateway as a process: it says where it listens, serves the client crate that the trader uses, shares its clock by
+//! file, and leaves an audit when it is told to end.
+
+#![allow(clippy::unwrap_used, reason = "tests: a broken expectation must stop them")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use ibapi::client::blocking::Client;
+use ibapi::contracts::Contract;
+use ibapi::contracts::tick_types::TickType;
+use ibapi::market_data::realtime::TickTypes;
+use ibapi::orders::{Action, OrderUpdate, order_builder};
+use ibapi::subscriptions::SubscriptionItem;
+use ibkr_trader::clock::ClockFile;
+
+const WAIT: Duration = Duration::from_secs(20);
+
+struct Gateway {
+    child: Child,
+    address: String,
+}
+
+impl Gateway {
+    fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ibkr-trader"))
+            .args(["gateway", "--listen", "127.0.0.1:0"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("listening on ").unwrap().trim().to_string();
+        Self { child, address }
+    }
+
+    fn end(mut self) {
+        // SAFETY: kill with a child's own pid and a valid signal touches no memory.
+        let rc = unsafe { libc::kill(self.child.id().try_into().unwrap(), libc::SIGTERM) };
+        assert_eq!(rc, 0);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_client_trades_and_the_audit_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let (audit, clock) = (folder.path().join("audit.json"), folder.path().join("clock.json"));
+    let gateway = Gateway::start(&[
+        "--symbols=3",
+        "--speed=20",
+        "--start=10:00",
+        "--audit",
+        audit.to_str().unwrap(),
+        "--clock-file",
+        clock.to_str().unwrap(),
+    ]);
+    assert!(!clock.exists(), "the session has not started");
+    let client = Client::builder()
+        .address(gateway.address.clone())
+        .client_id(5)
+        .max_reconnect_attempts(0)
+        .one_shot_timeout(WAIT)
+        .connect()
+        .unwrap();
+    let file = ClockFile::read(&clock).unwrap();
+    assert_eq!(
+        (file.speed.to_string().as_str(), file.session_start.to_string().as_str()),
+        ("20", "2026-04-15T14:00:00.000Z")
+    );
+    let contract = Contract::stock("AAPL").build();
+    let ticks = client.market_data(&contract).generic_ticks(&["236"]).subscribe().unwrap();
+    let (mut bid, mut shortable) = (0.0, false);
+    while bid <= 0.0 || !shortable {
+        match ticks.next_timeout(WAIT).unwrap().unwrap() {
+            SubscriptionItem::Data(TickTypes::PriceSize(t)) if t.price_tick_type == TickType::Bid => bid = t.price,
+            SubscriptionItem::Data(TickTypes::Generic(_)) => shortable = true,
+            _ => {}
+        }
+    }
+    let updates = client.order_update_stream().unwrap();
+    let id = client.next_order_id();
+    let mut order = order_builder::market_order(Action::Buy, 10.0);
+    order.tif = ibapi::orders::TimeInForce::Day;
+    client.submit_order(id, &contract, &order).unwrap();
+    let (mut filled, mut fees) = (0.0, 0);
+    while filled < 10.0 || fees == 0 {
+        match updates.next_timeout(WAIT).unwrap().unwrap() {
+            SubscriptionItem::Data(OrderUpdate::ExecutionData(e)) => filled += e.execution.shares,
+            SubscriptionItem::Data(OrderUpdate::CommissionReport(_)) => fees += 1,
+            _ => {}
+        }
+    }
+    drop((updates, ticks, client));
+    gateway.end();
+    let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&audit).unwrap()).unwrap();
+    assert_eq!(report["positions"]["AAPL"], 10);
+    assert_eq!(report["violations_total"], 0, "{report:#}");
+    assert_eq!((&report["books_agree"], &report["received"]["place_order"]), (&true.into(), &1.into()));
+}
+
+#[test]
+fn bad_arguments_get_one_sentence() {
+    let fails = |args: &[&str]| {
+        let out = Command::new(env!("CARGO_BIN_EXE_ibkr-trader")).arg("gateway").args(args).output().unwrap();
+        assert!(!out.status.success());
+        String::from_utf8(out.stderr).unwrap()
+    };
+    assert!(fails(&["--speed=0"]).contains("--speed 0 must be above 0"));
+    assert!(fails(&["--data=/nowhere"]).contains("no market data at /nowhere"));
+    assert!(fails(&["--date=2026-12-25"]).contains("no trading day"));
+    assert!(fails(&["--start=04:00"]).contains("outside regular hours"));
+    assert!(fails(&["--start=tea"]).contains("HH:MM"));
+    assert!(fails(&["--referee=/nowhere.toml"]).contains("/nowhere.toml"));
+}
