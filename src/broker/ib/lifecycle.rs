@@ -259,7 +259,10 @@ impl<C: Clock + Sync> Lifecycle<C> {
     }
 
     fn disconnect(&mut self) {
-        let live: Option<Arc<Live>> = self.opened.take().map(|o| o.live).or_else(|| self.shared.live());
+        let opened = self.opened.take().map(|o| o.live);
+        // At the orderly end ingest closes the lines of the live connection first, then the connection.
+        let live: Option<Arc<Live>> =
+            if self.shared.stopping() { opened } else { opened.or_else(|| self.shared.live()) };
         if let Some(live) = live {
             live.client.disconnect();
         }
