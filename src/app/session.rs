@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
+use super::day_book::{DayBook, day_book};
 use super::order_path::{OrderPath, OrderPathParts};
 use super::progress::Progress;
 use super::report::FINAL_LISTS;
@@ -21,7 +22,7 @@ use crate::clock::{Clock, ClockFile, ScaledClock, SessionTime};
 use crate::config::Settings;
 use crate::domain::calendar::Date;
 use crate::domain::{ClientId, Instrument, ProcessEpoch};
-use crate::journal::{FileDisk, JournalMachine, SendGate, SessionInfo, Totals, position_record, totals};
+use crate::journal::{FileDisk, JournalMachine, SendGate, SessionInfo, position_record};
 use crate::message::SnapshotKind;
 use crate::pipeline::affinity;
 use crate::pipeline::group::Group;
@@ -72,8 +73,8 @@ pub struct SessionEnd {
     pub latency: LatencyRecorder,
     /// What the broker said.
     pub view: BrokerView,
-    /// What the journal adds up to.
-    pub totals: Option<Totals>,
+    /// What the journal says of the day.
+    pub book: Option<DayBook>,
     /// Session seconds per wall second.
     pub speed: f64,
     /// Sentences for the reader.
@@ -237,7 +238,7 @@ impl Supervisor<'_> {
             decisions,
             latency,
             view,
-            totals: added_up.map_err(|e| self.notes.push(format!("the journal could not be closed: {e:#}"))).ok(),
+            book: added_up.map_err(|e| self.notes.push(format!("the journal could not be closed: {e:#}"))).ok(),
             speed,
             notes: self.notes,
             failure,
@@ -316,7 +317,7 @@ fn open_journal(
     Ok(JournalMachine::open(disk, settings.journal.clone(), &info)?)
 }
 
-/// Stops the order path, writes the last records and adds up this session's.
+/// Stops the order path, writes the last records and adds up the day's.
 fn close_journal(
     order_path: OrderPath,
     process_epoch: ProcessEpoch,
@@ -324,7 +325,7 @@ fn close_journal(
     groups: &[Group<ScaledClock>],
     now: SessionTime,
     latency: &mut LatencyRecorder,
-) -> Result<Totals> {
+) -> Result<DayBook> {
     let (mut journal, recorded) =
         order_path.stop().ok_or_else(|| anyhow!("a thread of the order path had panicked; see the log"))?;
     latency.merge(&recorded);
@@ -334,5 +335,5 @@ fn close_journal(
         .map(|r| symbols.map(|id| position_record(id, r.book().position(id), now)).collect())
         .unwrap_or_default();
     journal.close(&positions, now)?;
-    Ok(totals(journal.disk_mut(), Some(u64::from(process_epoch.0)))?)
+    Ok(day_book(journal.disk_mut(), Date::new_york(now), u64::from(process_epoch.0))?)
 }
