@@ -254,13 +254,14 @@ impl Drop for Gateway {
 }
 
 #[test]
-#[ignore = "needs the gateway subcommand"]
 fn the_official_client_trades_through_the_products_gateway() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let audit = folder.path().join("audit.json");
     let gateway = Command::new(env!("CARGO_BIN_EXE_ibkr-trader"))
-        .args(["gateway", "--listen", "127.0.0.1:0", "--symbols", "5", "--seed", "1", "--speed", "1", "--audit"])
+        .args(["gateway", "--listen", "127.0.0.1:0", "--symbols", "5", "--seed", "1", "--speed", "1"])
+        // The referee calls orders in the first minutes of the session a violation.
+        .args(["--start", "10:00", "--audit"])
         .arg(&audit)
         .current_dir(folder.path())
         .stdin(Stdio::null())
@@ -293,5 +294,6 @@ fn the_official_client_trades_through_the_products_gateway() {
     assert!(gateway.0.wait().unwrap().success());
     rest.join().unwrap();
     let audit: Value = serde_json::from_str(&std::fs::read_to_string(audit).unwrap()).unwrap();
-    assert!(audit.is_object(), "{audit}");
+    assert_eq!(audit["violations_total"], 0, "{:#}", audit["violations"]);
+    assert_eq!((&audit["executions"], &audit["positions"]), (&2.into(), &serde_json::json!({})));
 }
