@@ -18,6 +18,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witness/official.py");
@@ -26,6 +27,9 @@ const ACCOUNT: &str = "DU1234567";
 
 /// The witness's Python, installed on first use; `None`, with a line that says why, if it cannot be.
 fn python() -> Option<PathBuf> {
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    // Tests are threads of one process, or processes: the first kind wait for each other here.
+    let _one_at_a_time = INSTALLING.lock();
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let home = target.join("witness-venv");
     let python = home.join("bin/python");

@@ -110,12 +110,15 @@ impl GatewayChild {
 /// ends it as SIGTERM does.
 fn outlive_ctrl_c_not_the_parent(command: &mut Command) {
     command.process_group(0);
-    let ask = || {
+    let parent = std::process::id();
+    let ask = move || {
         // SAFETY: prctl(PR_SET_PDEATHSIG) takes plain numbers, touches no memory and is async-signal-safe.
         let rc = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
-        if rc == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        // A parent that was gone before the request is not noticed by it.
+        let orphaned = std::os::unix::process::parent_id() != parent;
+        if rc == 0 && !orphaned { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     };
-    // SAFETY: the closure allocates nothing, takes no lock and makes one async-signal-safe call.
+    // SAFETY: the closure allocates nothing, takes no lock and makes async-signal-safe calls only.
     unsafe { command.pre_exec(ask) };
 }
 

@@ -192,10 +192,11 @@ impl Scratch {
         working
     }
 
-    /// Waits until an order works at the broker.
-    pub(crate) fn wait_for_a_working_order(&self, folder: &str, process: &Running) {
+    /// Waits until the session has a fill and an order that works at the broker.
+    pub(crate) fn wait_until_it_trades(&self, folder: &str, process: &Running) {
+        let filled = || self.records(folder).iter().any(|r| matches!(r, Record::Execution(_)));
         let seen = || format!("{}\n{:?}", process.so_far(), self.records(folder).last());
-        until("a working order", || (!self.working(folder).is_empty()).then_some(()), seen);
+        until("a fill and a working order", || (filled() && !self.working(folder).is_empty()).then_some(()), seen);
     }
 
     /// The report's summary.
