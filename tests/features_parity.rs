@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use ibkr_trader::app::train_export::{export_day, read_day};
 use ibkr_trader::clock::{MINUTE, SessionTime};
-use ibkr_trader::domain::calendar::{Date, previous_trading_day};
 use ibkr_trader::domain::SymbolId;
+use ibkr_trader::domain::calendar::{Date, previous_trading_day};
 use ibkr_trader::features::{Config, FeaturesIn, FeaturesStage, schema};
 use ibkr_trader::feed::{self, FeedStage};
 use ibkr_trader::message::{Bar, MarketEvent, StatusKind, SymbolStatus, Tick};
@@ -106,8 +106,7 @@ fn a_real_day_live_and_exported_gives_the_same_bytes() {
         live.send(hours.open, MarketEvent::Status(SymbolStatus { at: hours.open, symbol, kind }));
         for b in source.history(symbol) {
             let volume = b.volume.0 as u64;
-            let bar =
-                Bar { start: b.start, open: b.open, high: b.high, low: b.low, close: b.close, volume, symbol };
+            let bar = Bar { start: b.start, open: b.open, high: b.high, low: b.low, close: b.close, volume, symbol };
             live.send(hours.open, MarketEvent::History(bar));
         }
     }
@@ -127,8 +126,7 @@ fn a_real_day_live_and_exported_gives_the_same_bytes() {
     let before = read_day(&folder.join(format!("{y:04}-{m:02}-{d:02}.csv.gz")), &ids).unwrap();
     let today = read_day(&folder.join("2026-04-14.csv.gz"), &ids).unwrap();
     let exported = export_day(DAY, &before, &today, ids.len(), &Config::default()).unwrap();
-    let exported: Rows =
-        exported.rows.iter().map(|r| ((r.minute, r.symbol), bits(r.sigma_1m, &r.columns))).collect();
+    let exported: Rows = exported.rows.iter().map(|r| ((r.minute, r.symbol), bits(r.sigma_1m, &r.columns))).collect();
 
     let counters = live.features.counters();
     assert_eq!((counters.late_ticks, counters.dropped_cycles, counters.broken_bars), (0, 0, 0));
