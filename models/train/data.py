@@ -16,7 +16,7 @@ SESSION_MINUTES = 390
 FLAT_BUFFER = 5  # minutes before the close in which nothing is held: horizons that reach into it are masked
 STALE_MAX = 1
 MISSING_MAX = 0.10  # a name that misses more of a block's minutes leaves the block
-CLIP = 5.0
+CLIP = 3.0  # targets are cut here for training, scores for calibration
 
 # Bar columns that no model reads, each for its reason. (Quote columns are never read: quotes made from bars would
 # teach a model their maker.)
@@ -28,7 +28,13 @@ LEFT_OUT = {
     "skew": "unknown in 8 % of the rows of 2025",
     "dispersion": "tells the block (level of volatility)",
     "market_vol_ratio": "tells the block",
-    "market_ret_60": "tells the day",
+    "market_ret_1": "the same for all names of a minute: can't move a rank, but tells the day",
+    "market_ret_5": "as market_ret_1",
+    "market_ret_15": "as market_ret_1",
+    "market_ret_60": "as market_ret_1",
+    "breadth": "as market_ret_1",
+    "time_sin": "as market_ret_1; time_of_day stays",
+    "time_cos": "as market_ret_1; time_of_day stays",
     "volume_relative": "volumes of the blocks are not comparable (round lots in 2025, ~0.8x in 2026)",
     "volume_ratio": "four days without usable volumes would be lost",
     "signed_volume": "as volume_ratio",

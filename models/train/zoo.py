@@ -15,7 +15,7 @@ import onnxruntime
 
 import card
 import to_onnx
-from data import HORIZONS, LEFT_OUT, TEST_FROM, load
+from data import CLIP, HORIZONS, LEFT_OUT, TEST_FROM, load
 from evidence import daily_ic
 from families import FAMILIES, SEED, fit_ridge, reversal, stack
 
@@ -78,7 +78,8 @@ def calibrate(days, z):
         slopes, ics = [], []
         for d, zd in zip(days, z):
             ok = np.isfinite(d.y[:, k])
-            a, b = zd[ok, k], np.clip(d.y[ok, k], -5, 5)
+            # As decision does it: the score cut to +-3.
+            a, b = np.clip(zd[ok, k], -CLIP, CLIP), d.y[ok, k]
             slopes.append(float(a @ b / (a @ a)))
             ics.append(daily_ic(d.minute, zd[:, k], d.y[:, k]))
         mean, error = np.mean(slopes), np.std(slopes, ddof=1) / np.sqrt(len(slopes))

@@ -24,6 +24,10 @@ pub enum Command {
     Backtest(BacktestArgs),
     /// Check settings, models, runtime, cores and the gateway, and say what is missing.
     Doctor(RunArgs),
+    /// Write the rows that models are trained on, from files of one-minute bars.
+    TrainExport(super::train_export::TrainExportArgs),
+    /// Check the models.
+    Models(ModelsArgs),
     /// Print a saved performance report.
     Perf(PerfArgs),
     /// Serve a simulated TWS gateway.
@@ -110,4 +114,23 @@ pub struct PerfArgs {
     /// The folder of a run's report.
     #[arg(default_value = "perf/latest")]
     pub folder: PathBuf,
+}
+
+/// `models`.
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+}
+
+/// The subcommands of `models`.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// Check every model of a zoo against its manifest, its golden vectors and the feature schema.
+    Verify {
+        /// The zoo's folder.
+        #[arg(default_value = "models")]
+        folder: PathBuf,
+    },
 }

@@ -1,20 +1,21 @@
 //! The subcommands: the only place that knows every part. Errors leave here as one sentence and exit code 1.
 
-mod backtest;
-mod bridge;
+pub mod backtest;
+pub mod bridge;
 pub mod cli;
-mod demo;
+pub mod demo;
 pub mod gateway;
-mod gateway_child;
-mod load;
-mod order_path;
-mod progress;
-mod report;
-mod session;
-mod sinks;
-mod stages;
+pub mod gateway_child;
+pub mod load;
+pub mod order_path;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod session;
+pub mod sinks;
+pub mod stages;
 pub mod train_export;
-mod zoo;
+pub mod zoo;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,7 +47,12 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Gateway(args) => gateway::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Backtest(args) => backtest::run(&args),
-        _ => anyhow::bail!("not wired yet"),
+        Command::Run(args) => run::run(&args),
+        Command::Doctor(args) => run::doctor(&args),
+        Command::TrainExport(args) => train_export::run(&args),
+        Command::Models(args) => match args.command {
+            cli::ModelsCommand::Verify { folder } => zoo::verify(&folder),
+        },
     }
 }
 
@@ -56,10 +62,13 @@ fn perf(folder: &std::path::Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Warnings, but not those that ONNX Runtime makes about hardware that it does not find.
+const QUIET: &str = "warn,ibkr_trader::inference::runtime=error";
+
 /// Logs go to stderr; `RUST_LOG` chooses, warnings by default.
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(QUIET));
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 

@@ -56,6 +56,7 @@ impl Zoo {
 ///
 /// # Errors
 /// The zoo can't be read, or a model is bad.
+#[allow(clippy::print_stdout, reason = "the report is this command's output")]
 pub fn verify(dir: &Path) -> Result<()> {
     let hash = schema::hash();
     let report = crate::inference::verify(dir, &schema_ref(&hash))?;

@@ -1,12 +1,13 @@
-//! The universe's mean return per trading minute. Sums are integers, so the order in which symbols' histories
-//! arrive can't change a bit. Adding is O(1); the view is made once a cycle.
+//! The universe's mean move per trading minute. A symbol that skipped a few minutes adds its whole move to the minute
+//! in which it is seen again, so the universe's path is the mean of the symbols' paths. Sums are integers, so the
+//! order in which symbols' histories arrive can't change a bit. Adding is O(1); the view is made once a cycle.
 
 #![allow(
     clippy::cast_possible_truncation,
     reason = "returns are cut to ±1 before they become fixed point; sums over 65,536 symbols then stay below 2^57"
 )]
 
-use super::path::RING;
+use super::path::{AGE_MAX, RING, index};
 
 /// Look-backs that columns use, minutes.
 pub(super) const LOOKBACKS: [i64; 6] = [1, 5, 10, 15, 30, 60];
@@ -68,19 +69,19 @@ impl Market {
         Self { ring: [Minute::EMPTY; RING] }
     }
 
-    /// Adds one symbol's one-minute return; NaN adds nothing.
-    pub(super) fn add(&mut self, minute: i64, ret: f64, curve: f64) {
-        if ret.is_nan() {
+    /// Adds one symbol's move of `step` over the last `span` minutes; one that bridges too many adds nothing.
+    pub(super) fn add(&mut self, minute: i64, step: f64, span: i64, curve: f64) {
+        if span > AGE_MAX + 1 {
             return;
         }
-        let slot = &mut self.ring[usize::try_from(minute.rem_euclid(RING as i64)).unwrap_or(0)];
+        let slot = &mut self.ring[index(minute)];
         if slot.minute > minute {
             return;
         }
         if slot.minute != minute {
             *slot = Minute { minute, curve, ..Minute::EMPTY };
         }
-        let r = ret.clamp(-1.0, 1.0);
+        let r = step.clamp(-1.0, 1.0);
         slot.symbols += 1;
         slot.rising += i32::from(r > 0.0) - i32::from(r < 0.0);
         slot.sum += libm::round(r * SCALE) as i64;
@@ -88,18 +89,19 @@ impl Market {
     }
 
     fn known(&self, minute: i64) -> Option<&Minute> {
-        let slot = &self.ring[usize::try_from(minute.rem_euclid(RING as i64)).unwrap_or(0)];
+        let slot = &self.ring[index(minute)];
         (slot.minute == minute && slot.symbols >= SYMBOLS_MIN).then_some(slot)
     }
 
     /// The view at `minute`, whose relative σ is `curve`.
     pub(super) fn view(&self, minute: i64, curve: f64) -> MarketView {
         let mut ret = [f64::NAN; LOOKBACKS.len()];
-        let (mut sum, mut unknown) = (0.0, 0);
+        let (mut sum, mut unknown_run, mut broken) = (0.0, 0, self.known(minute).is_none());
         let (mut squares_10, mut n_10, mut squares_60, mut n_60) = (0.0, 0_u32, 0.0, 0_u32);
         for k in 1..=60 {
             match self.known(minute - k + 1) {
                 Some(m) => {
+                    unknown_run = 0;
                     let mean = m.mean();
                     let plain = mean / m.curve;
                     sum += mean;
@@ -110,10 +112,10 @@ impl Market {
                         n_10 += 1;
                     }
                 }
-                None => unknown += 1,
+                None => unknown_run += 1,
             }
-            // One minute in ten may be unknown.
-            if let Some(i) = LOOKBACKS.iter().position(|l| *l == k).filter(|_| unknown * 10 <= k) {
+            broken |= unknown_run > AGE_MAX;
+            if let Some(i) = LOOKBACKS.iter().position(|l| *l == k).filter(|_| !broken) {
                 ret[i] = sum;
             }
         }

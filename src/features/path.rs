@@ -4,7 +4,7 @@
 /// Minutes kept: the longest look-back (60) plus the age allowed, rounded up to a power of two.
 pub(super) const RING: usize = 128;
 /// A price this many minutes old still stands for a minute without a bar; an older one is unknown.
-const AGE_MAX: i64 = 3;
+pub(super) const AGE_MAX: i64 = 3;
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -26,8 +26,9 @@ pub(super) struct Path {
     last: i64,
 }
 
-fn index(minute: i64) -> usize {
-    usize::try_from(minute.rem_euclid(RING as i64)).unwrap_or(0)
+/// A minute's place in a ring of [`RING`].
+pub(super) fn index(minute: i64) -> usize {
+    usize::try_from(minute & (RING as i64 - 1)).unwrap_or(0)
 }
 
 impl Path {
@@ -36,13 +37,13 @@ impl Path {
     }
 
     /// Adds the bar of `minute`, `step` log return away from the last bar (or from its own open when it is the
-    /// first of a session; `step` then is the whole minute's return). Returns the minute's own return, NaN if
-    /// the minute before had no bar. `minute` must grow.
-    pub(super) fn push(&mut self, minute: i64, step: f64) -> f64 {
-        let gap = minute.saturating_sub(self.last);
+    /// first of a session; `step` then is the whole minute's return). Returns the minutes since the last bar, 1 for
+    /// the very first. `minute` must grow.
+    pub(super) fn push(&mut self, minute: i64, step: f64) -> i64 {
+        let gap = if self.last == i64::MIN { 1 } else { minute - self.last };
         let from = if self.last == i64::MIN { None } else { Some(self.slots[index(self.last)].path) };
         let path = from.unwrap_or(0.0) + step;
-        let ret = if gap == 1 || from.is_none() { step } else { f64::NAN };
+        let ret = if gap == 1 { step } else { f64::NAN };
         if let Some(stale) = from {
             for age in 1..gap.min(RING as i64) {
                 let skipped = self.last + age;
@@ -51,7 +52,7 @@ impl Path {
         }
         self.slots[index(minute)] = Slot { minute, path, ret, age: 0 };
         self.last = minute;
-        ret
+        gap
     }
 
     /// The path at `minute`, NaN when unknown or too old.
@@ -81,7 +82,7 @@ mod tests {
         let mut p = Path::new();
         p.push(10, 0.01);
         p.push(11, 0.02);
-        assert!(p.push(14, 0.03).is_nan());
+        assert_eq!(p.push(14, 0.03), 3);
         assert!((p.move_over(14, 1)).is_nan() && p.ret(12).is_nan());
         assert!((p.move_over(14, 2) - 0.03).abs() < 1e-15, "12 stands on the price of 11");
         p.push(20, 0.01);

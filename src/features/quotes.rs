@@ -112,9 +112,9 @@ impl QuoteState {
         let flow = if self.updates == 0 {
             0.0
         } else {
-            // Mean depth of one side.
+            // Over the mean depth of one side and √updates: about unit variance for flow without direction.
             let depth = self.depth as f64 / (2.0 * f64::from(self.updates));
-            if depth > 0.0 { self.flow as f64 / depth } else { 0.0 }
+            if depth > 0.0 { self.flow as f64 / (depth * libm::sqrt(f64::from(self.updates))) } else { 0.0 }
         };
         self.flow_5m += (flow - self.flow_5m) * OFI_ALPHA;
         self.snapshot = if self.fit { self.columns(minute, flow) } else { Snapshot { minute, ..UNKNOWN } };

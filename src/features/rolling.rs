@@ -87,7 +87,7 @@ impl Volumes {
         self.unknown_bars <= UNKNOWN_VOLUMES_MAX
     }
 
-    fn push(&mut self, volume: f64, share: f64, ret: f64) {
+    fn push(&mut self, volume: f64, share: f64, step: f64) {
         let daily = self.daily();
         self.relative = f64::NAN;
         if volume <= 0.0 {
@@ -103,11 +103,9 @@ impl Volumes {
         let rate = volume / share;
         self.fast.push(rate);
         self.slow.push(rate);
-        if !ret.is_nan() {
-            let sign = f64::from(i8::from(ret > 0.0) - i8::from(ret < 0.0));
-            self.signed.push(sign * rate);
-            self.unsigned.push(rate);
-        }
+        let sign = f64::from(i8::from(step > 0.0) - i8::from(step < 0.0));
+        self.signed.push(sign * rate);
+        self.unsigned.push(rate);
     }
 }
 
@@ -142,9 +140,10 @@ impl Rolling {
         }
     }
 
-    /// Takes the bar at `place`. Returns its one-minute return, NaN when unknown; `None` when the bar is not
-    /// newer than the last one and was ignored.
-    pub(super) fn apply(&mut self, place: Place, bar: &Bar, curves: &Curves) -> Option<f64> {
+    /// Takes the bar at `place`. Returns the log move since the last bar (since its own open when it is a
+    /// session's first) and the minutes that it spans; `None` when the bar is not newer than the last one and was
+    /// ignored.
+    pub(super) fn apply(&mut self, place: Place, bar: &Bar, curves: &Curves) -> Option<(f64, i64)> {
         let old = self.place;
         match old {
             Some(p) if place.minute <= p.minute => return None,
@@ -166,12 +165,12 @@ impl Rolling {
         self.volatility.push(step, minutes, curve, log_range);
         self.gains.push(step.max(0.0));
         self.losses.push((-step).max(0.0));
-        let ret = self.path.push(place.minute, step);
+        let span = self.path.push(place.minute, step);
         self.update_day(bar);
-        self.volumes.push(bar.volume as f64, curves.volume_share(place.of_session, place.session_minutes), ret);
+        self.volumes.push(bar.volume as f64, curves.volume_share(place.of_session, place.session_minutes), step);
         self.last = *bar;
         self.place = Some(place);
-        Some(ret)
+        Some((step, span))
     }
 
     /// Forgets everything: more than one session was missed.

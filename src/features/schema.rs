@@ -82,7 +82,7 @@ pub const NAMES: [&str; 51] = [
     "spread_bps",
     "size_imbalance",       // (bid size − ask size) / (bid size + ask size)
     "microprice_deviation", // microprice − mid, bps
-    "ofi_sampled_1m",       // order-flow imbalance from sampled quotes, minute, / mean depth
+    "ofi_sampled_1m",       // order-flow imbalance from sampled quotes, minute, / (mean depth · √updates)
     "ofi_sampled_5m",       // the same, exponential over minutes, half-life 5
     "quote_rate",           // ln (1 + quote updates in the minute)
     "last_deviation",       // (last − mid) / half spread

@@ -110,8 +110,8 @@ impl FeaturesStage {
             self.counters.broken_bars += 1;
             return;
         };
-        if let Some(ret) = rolling.apply(place, bar, &self.curves) {
-            self.market.add(place.minute, ret, self.curves.sigma(place.of_session, place.session_minutes));
+        if let Some((step, span)) = rolling.apply(place, bar, &self.curves) {
+            self.market.add(place.minute, step, span, self.curves.sigma(place.of_session, place.session_minutes));
         } else {
             self.counters.ignored_history += 1;
         }
@@ -125,7 +125,7 @@ impl FeaturesStage {
         let in_window = date == today
             || previous_trading_day(today) == Some(date)
                 && regular_hours(date).is_some_and(|h| bar.start >= h.close - self.history);
-        if !in_window || bar.start + MINUTE > now {
+        if !in_window || bar.start + MINUTE > now || self.clock.locate(bar.start).is_none() {
             self.counters.ignored_history += 1;
             return;
         }

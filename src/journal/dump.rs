@@ -76,7 +76,7 @@ pub fn render(record: &Record) -> String {
             format!("target {} of symbol {}, decision {}, edge {:.1} bps", r.net, r.symbol, r.decision, r.net_edge_bps)
         }
         Record::Mode(r) => format!("mode {}", r.mode),
-        Record::Armed(r) => format!("{}", if r.armed { "armed" } else { "disarmed" }),
+        Record::Armed(r) => (if r.armed { "armed" } else { "disarmed" }).to_owned(),
         Record::Ssr(r) => format!("short-sale restriction of symbol {} until {}", r.symbol, r.until.0),
         Record::Reject(r) => {
             let reason = Reject::from_u8(r.reason).map_or_else(|| "?".into(), |x| format!("{x:?}"));

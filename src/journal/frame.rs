@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(&out[..12], &[b'I', b'B', b'T', b'J', 1, 0, 3, 0, 3, 0, 0, 0]);
         assert_eq!(&out[12..32], &[7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0xdd, 0xcc, 0xbb, 0xaa]);
         assert_eq!(&out[36..40], &[1, 2, 3, 0]);
-        assert_eq!(crc, 0x8f0d_e7ee, "crc32c of the header before it and the payload: {crc:#x}");
+        assert_eq!(crc, 0xca3c_5bae, "crc32c of the header before it and the payload: {crc:#x}");
         assert!(matches!(decode(&out[..40]), Decoded::Frame { total: 40, payload: [1, 2, 3], .. }));
     }
 

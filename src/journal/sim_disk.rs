@@ -108,6 +108,19 @@ impl SimDisk {
         self.0.lock().cached.get(&segment).cloned().unwrap_or_default()
     }
 
+    /// An independent copy of the disk as a crash at this instant would leave it.
+    pub fn after(&self, loss: Loss) -> Self {
+        let inner = self.0.lock();
+        let copy = Self(Arc::new(Mutex::new(Inner {
+            durable: inner.durable.clone(),
+            cached: inner.cached.clone(),
+            pending: inner.pending.clone(),
+            ..Inner::default()
+        })));
+        copy.crash(loss);
+        copy
+    }
+
     /// The machine stops; what was not synced is lost as `loss` says. Failures set before end with it.
     pub fn crash(&self, loss: Loss) {
         let mut inner = self.0.lock();

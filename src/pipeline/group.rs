@@ -131,18 +131,18 @@ impl<C: Clock> Group<C> {
     /// One sweep over the input rings: fills and controls first, market data last. Returns messages handled.
     pub fn poll(&mut self) -> usize {
         let mut done = 0;
-        done += self.sweep(|l| &mut l.control_in, |g, m| g.to_routing(RoutingIn::Control(m)));
-        done += self.sweep(|l| &mut l.broker_in, |g, m| g.to_routing(RoutingIn::Broker(m)));
-        done += self.sweep(|l| &mut l.journal_in, |g, m| g.to_routing(RoutingIn::Broker(m)));
+        done += self.sweep(|l| &mut l.control_in, |g, m| g.give_routing(RoutingIn::Control(m)));
+        done += self.sweep(|l| &mut l.broker_in, |g, m| g.give_routing(RoutingIn::Broker(m)));
+        done += self.sweep(|l| &mut l.journal_in, |g, m| g.give_routing(RoutingIn::Broker(m)));
         done += self.sweep(|l| &mut l.target_in, Self::target);
-        done += self.sweep(|l| &mut l.position_in, |g, m| g.to_decision(DecisionIn::Position(m)));
-        done += self.sweep(|l| &mut l.recycle_in, |g, m| g.to_features(FeaturesIn::Recycle(m)));
+        done += self.sweep(|l| &mut l.position_in, |g, m| g.give_decision(DecisionIn::Position(m)));
+        done += self.sweep(|l| &mut l.recycle_in, |g, m| g.give_features(FeaturesIn::Recycle(m)));
         done += self.sweep(|l| &mut l.decision_in, Self::cycle_to_decision);
-        done += self.sweep(|l| &mut l.timer_in, |g, m| g.to_decision(DecisionIn::Timer(m)));
+        done += self.sweep(|l| &mut l.timer_in, |g, m| g.give_decision(DecisionIn::Timer(m)));
         done += self.sweep(|l| &mut l.inference_in, Self::cycle_to_inference);
-        done += self.sweep(|l| &mut l.routing_market_in, |g, m| g.to_routing(RoutingIn::Market(m)));
+        done += self.sweep(|l| &mut l.routing_market_in, |g, m| g.give_routing(RoutingIn::Market(m)));
         done += self.sweep(|l| &mut l.market_in, Self::market);
-        done += self.sweep(|l| &mut l.features_in, |g, m| g.to_features(FeaturesIn::Market(m)));
+        done += self.sweep(|l| &mut l.features_in, |g, m| g.give_features(FeaturesIn::Market(m)));
         self.flush();
         done
     }
@@ -181,12 +181,12 @@ impl<C: Clock> Group<C> {
                 self.timer(at);
             }
             if self.stages.routing.is_some() {
-                self.to_routing(RoutingIn::Market(event));
+                self.give_routing(RoutingIn::Market(event));
             } else if self.links.routing_market_out.as_mut().is_some_and(|tx| !tx.push(event)) {
                 self.halt("feed → routing");
             }
             if self.stages.features.is_some() {
-                self.to_features(FeaturesIn::Market(event));
+                self.give_features(FeaturesIn::Market(event));
             } else if self.links.features_out.as_mut().is_some_and(|tx| !tx.push(event)) {
                 self.halt("feed → features");
             }
@@ -196,13 +196,13 @@ impl<C: Clock> Group<C> {
 
     fn timer(&mut self, at: SessionTime) {
         if self.stages.decision.is_some() {
-            self.to_decision(DecisionIn::Timer(at));
+            self.give_decision(DecisionIn::Timer(at));
         } else if self.links.timer_out.as_mut().is_some_and(|tx| tx.push(at).is_err()) {
             self.gaps += 1;
         }
     }
 
-    fn to_features(&mut self, input: FeaturesIn) {
+    fn give_features(&mut self, input: FeaturesIn) {
         let (now, from) = (self.clock.now(), self.clock.mono_ns());
         let Some(stage) = &mut self.stages.features else { return };
         stage.on_event(now, input, &mut self.out.features);
@@ -240,11 +240,11 @@ impl<C: Clock> Group<C> {
     fn cycle_to_decision(&mut self, cycle: Box<Cycle>) {
         let cause = self.clock.mono_of(cycle.cause);
         self.counters.bump(Counter::Cycles);
-        self.to_decision(DecisionIn::Cycle(cycle));
+        self.give_decision(DecisionIn::Cycle(cycle));
         self.latency.record(Hop::EventToDecision, self.clock.mono_ns().saturating_sub(cause));
     }
 
-    fn to_decision(&mut self, input: DecisionIn) {
+    fn give_decision(&mut self, input: DecisionIn) {
         let (now, from) = (self.clock.now(), self.clock.mono_ns());
         let timed = matches!(input, DecisionIn::Cycle(_));
         let Some(stage) = &mut self.stages.decision else { return };
@@ -269,7 +269,7 @@ impl<C: Clock> Group<C> {
                     }
                 }
                 DecisionOut::Recycle(cycle) if self.stages.features.is_some() => {
-                    self.to_features(FeaturesIn::Recycle(cycle));
+                    self.give_features(FeaturesIn::Recycle(cycle));
                 }
                 DecisionOut::Recycle(cycle) => {
                     if self.links.recycle_out.as_mut().is_some_and(|tx| tx.push(cycle).is_err()) {
@@ -287,13 +287,13 @@ impl<C: Clock> Group<C> {
     /// A target, measured from the market event that caused it to the intents that follow from it.
     fn target(&mut self, target: Target) {
         let cause = self.clock.mono_of(target.cause_at);
-        if self.to_routing(RoutingIn::Target(target)) {
+        if self.give_routing(RoutingIn::Target(target)) {
             self.latency.record(Hop::TickToIntent, self.clock.mono_ns().saturating_sub(cause));
         }
     }
 
     /// Returns whether a command followed.
-    fn to_routing(&mut self, input: RoutingIn) -> bool {
+    fn give_routing(&mut self, input: RoutingIn) -> bool {
         let (now, from) = (self.clock.now(), self.clock.mono_ns());
         let Some(stage) = &mut self.stages.routing else { return false };
         stage.on_event(now, input, &mut self.out.routing);
@@ -313,7 +313,7 @@ impl<C: Clock> Group<C> {
                     }
                 }
                 RoutingOut::Position(state) if self.stages.decision.is_some() => {
-                    self.to_decision(DecisionIn::Position(state));
+                    self.give_decision(DecisionIn::Position(state));
                 }
                 RoutingOut::Position(state) => {
                     if self.links.position_out.as_mut().is_some_and(|tx| !tx.push(state)) {

@@ -17,6 +17,7 @@ use crate::pipeline::Outbox;
 
 impl RoutingStage {
     pub(super) fn on_broker(&mut self, now: SessionTime, event: &BrokerEvent, out: &mut Outbox<RoutingOut>) {
+        self.see_id(event);
         match event {
             BrokerEvent::Link(state) => self.on_link(*state, now, out),
             BrokerEvent::Status(s) => self.on_status(s, now, out),
@@ -47,6 +48,19 @@ impl RoutingStage {
             BrokerEvent::Withdrawn(id) => self.on_withdrawn(*id, now, out),
             // No what-if is asked yet; an answer to someone else's must not touch an order.
             BrokerEvent::WhatIf(_) => {}
+        }
+    }
+
+    /// Our next order id lies above every id of this client that the broker ever names.
+    fn see_id(&mut self, event: &BrokerEvent) {
+        let (client, id) = match event {
+            BrokerEvent::Status(s) => (s.client, s.order_id),
+            BrokerEvent::OpenOrder(o) | BrokerEvent::Completed(o) => (o.client, o.order_id),
+            BrokerEvent::Execution(e) => (e.client, e.order_id),
+            _ => return,
+        };
+        if self.is_mine(client) {
+            self.ids.seen(id);
         }
     }
 
@@ -97,18 +111,24 @@ impl RoutingStage {
         if change.to == State::Unknown {
             self.reconciler.request();
         }
-        if change.to == State::Rejected {
-            // The next child would meet the same refusal: an entry is over, an exit waits.
-            let work = &mut self.work[change.symbol.index()];
-            let filled = self.book.exposure(change.symbol).filled;
-            if work.target.is_some_and(|t| super::short_horizon_execution::closes(&t, filled)) {
-                work.retry_at = now + super::config::secs(self.config.execution.reduce_retry_s);
-            } else {
-                work.target = None;
-            }
+        if matches!(change.to, State::Rejected | State::Withdrawn) {
+            self.hold_back(change, now);
         }
         if change.from != change.to {
             self.advance(change.symbol, now, out);
+        }
+    }
+
+    /// The next child at once would meet the same fate: a refused entry is over, everything else waits a moment.
+    fn hold_back(&mut self, change: &OrderChange, now: SessionTime) {
+        let filled = self.book.exposure(change.symbol).filled;
+        let retry = super::config::secs(self.config.execution.reduce_retry_s);
+        let work = &mut self.work[change.symbol.index()];
+        let closing = work.target.is_some_and(|t| super::short_horizon_execution::closes(&t, filled));
+        match (change.to, closing) {
+            (State::Rejected, false) => work.target = None,
+            (State::Withdrawn, _) => work.retry_at = now + crate::pipeline::GRID,
+            _ => work.retry_at = now + retry,
         }
     }
 
@@ -185,7 +205,10 @@ impl RoutingStage {
     }
 
     fn on_open_order(&mut self, o: &OpenOrderFact, now: SessionTime, out: &mut Outbox<RoutingOut>) {
-        let id = self.book.order(o.order_id).filter(|k| self.is_mine(o.client) && k.terms.order_ref == o.order_ref);
+        // An id alone may be another session's; a gateway that leaves our reference out is believed.
+        let id = self.book.order(o.order_id).filter(|k| {
+            self.is_mine(o.client) && (k.terms.order_ref == o.order_ref || o.order_ref.is_empty())
+        });
         let id = id.map(|k| k.terms.order_id).or_else(|| self.book.by_perm(o.perm_id));
         let Some(id) = id else { return self.on_strange_order(o, now, out) };
         let round = self.reconciler.round();
@@ -198,10 +221,12 @@ impl RoutingStage {
                 k.perm_id = o.perm_id;
             }
             modified = k.pending.is_some_and(|p| p.qty == o.qty && p.kind == o.kind);
-            if k.state == State::Unknown && k.pending.is_none() {
-                // Adopted with the broker's own terms.
+            if k.state == State::Unknown {
+                // Adopted with the broker's own terms, whichever of ours they are.
                 k.terms.qty = o.qty;
                 k.terms.kind = o.kind;
+                k.pending = None;
+                modified = false;
             }
         }
         let trigger = match o.status {
@@ -254,7 +279,6 @@ impl RoutingStage {
             order_ref: o.order_ref,
             arrival: Price::NONE,
         };
-        self.ids.seen(o.order_id);
         let order = Order::adopted(terms, o.perm_id, self.epoch.unwrap_or_default(), now);
         if self.book.insert(order, now).is_err() {
             self.freeze(symbol, Freeze::UNBOOKED, now);

@@ -422,8 +422,7 @@ mod tests {
         let mut c = Config::default();
         c.limits.messages_per_s = 51;
         assert!(c.validate().is_err_and(|e| e.contains("50 a second")));
-        let mut c = Config::default();
-        c.deployment = "a|b".into();
+        let c = Config { deployment: "a|b".into(), ..Config::default() };
         assert!(c.validate().is_err_and(|e| e.contains("routing.deployment")));
         let mut c = Config::default();
         c.limits.max_name_pct = 0;

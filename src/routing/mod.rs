@@ -18,8 +18,6 @@ mod sending;
 pub mod short_horizon_execution;
 mod stage;
 mod supervision;
-#[cfg(test)]
-mod tests;
 
 pub use account::AccountView;
 pub use config::{Config, ExecutionConfig, Limits, ReconcileConfig};

@@ -152,8 +152,8 @@ fn open(work: &Work, v: &View<'_>, config: &ExecutionConfig, limits: &Limits) ->
     let closing = closes(&target, v.exposure.filled);
     let window = window(work, v, config);
     let started = work.started.unwrap_or(v.now);
-    let over = v.now - started >= window + secs(config.cross_window_s);
-    if over && !closing {
+    // An entry is as old as its decision: what had to wait (for proof, for pacing) is not entered late.
+    if !closing && v.now - target.at >= window {
         return Plan::Drop;
     }
     if v.now < work.retry_at {

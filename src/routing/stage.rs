@@ -221,13 +221,16 @@ impl RoutingStage {
         if !self.book.covers(target.symbol) {
             return;
         }
-        let has_child = self.child(target.symbol).is_some();
+        let filled = self.book.exposure(target.symbol).filled;
+        let wanted = crate::domain::Side::of(target.net.0.saturating_sub(filled));
+        // A child on the way to the new target keeps its window; any other is cancelled and the window begins anew.
+        let keeps_window = self.child(target.symbol).is_some_and(|o| o.terms.side == wanted);
         let work = &mut self.work[target.symbol.index()];
         if work.target.is_some_and(|t| t.at > target.at) {
             return;
         }
         let before = work.target.map(|t| t.net);
-        if !has_child {
+        if !keeps_window {
             *work = Work::default();
         }
         work.target = Some(target);

@@ -1,6 +1,8 @@
 //! Venue answers as the values that ibapi would have decoded from the wire, so that lockstep runs the adapter's own
 //! translation. Pure.
 
+#![allow(unreachable_pub, reason = "a private module of the bridge")]
+
 use ibapi::contracts::tick_types::TickType;
 use ibapi::contracts::{Contract, Currency, Exchange, Symbol};
 use ibapi::market_data::MarketDataType;

@@ -27,8 +27,8 @@ const WORKER: ConnId = ConnId(2);
 const CLIENTS: [(ConnId, i32); 2] = [(TRADE, 10), (WORKER, 11)];
 /// The one epoch of a lockstep session.
 pub const EPOCH: ConnEpoch = ConnEpoch(1);
-/// Session time between two requests of the start: 40 a second, as the adapter paces itself.
-const REQUEST_GAP: Nanos = 25 * MILLISECOND;
+/// Session time between two requests of the start: leaves room for the questions beside them.
+const REQUEST_GAP: Nanos = 50 * MILLISECOND;
 /// Request ids of market data lines: symbol + this.
 const LINE_BASE: i32 = 1_000;
 
@@ -39,10 +39,14 @@ pub struct Bridge {
     conflator: Conflator,
     facts: VecDeque<BrokerEvent>,
     asked: VecDeque<SnapshotKind>,
+    /// Figures of the account stream.
     figures: AccountFigures,
+    /// Figures of the summary that is being read.
+    summary: AccountFigures,
     incoming: Vec<Outgoing>,
     lines: VecDeque<(SessionTime, Request)>,
     start: SessionTime,
+    now: SessionTime,
 }
 
 impl Bridge {
@@ -59,9 +63,11 @@ impl Bridge {
             facts: VecDeque::new(),
             asked: VecDeque::new(),
             figures: AccountFigures::default(),
+            summary: AccountFigures::default(),
             incoming: Vec::new(),
             lines: VecDeque::new(),
             start,
+            now: start,
         };
         for (conn, client_id) in CLIENTS {
             bridge.request(start, conn, Request::StartApi { client_id });
@@ -89,6 +95,8 @@ impl Bridge {
             due = due + REQUEST_GAP;
             self.lines.push_back((due, line));
         }
+        let account = self.directory.account.clone();
+        self.request(now, WORKER, Request::ReqAccountUpdates { subscribe: true, account });
         self.conflator.data_link(now, true);
         self.conflator.start_timers(now);
     }
@@ -101,6 +109,7 @@ impl Bridge {
 
     /// Lets the venue act until `now` and passes on what it said.
     pub fn advance(&mut self, now: SessionTime, market: &mut impl MarketSink, broker: &mut impl FnMut(BrokerEvent)) {
+        self.now = now;
         while let Some((_, line)) = self.lines.pop_front_if(|(due, _)| *due <= now) {
             self.request(now, TRADE, line);
         }
@@ -175,6 +184,7 @@ impl Bridge {
     }
 
     fn request(&mut self, now: SessionTime, conn: ConnId, request: Request) {
+        self.now = now;
         self.venue.handle(now, conn, request, &mut self.incoming);
     }
 
@@ -215,11 +225,15 @@ impl Bridge {
             Response::OpenOrderEnd => SnapshotKind::OpenOrders,
             Response::CompletedOrdersEnd => SnapshotKind::CompletedOrders,
             Response::ExecutionDetailsEnd { .. } => SnapshotKind::Executions,
-            Response::PositionEnd => SnapshotKind::Positions,
+            Response::PositionEnd => {
+                // The list is a stream until it is cancelled; a stream's rows belong to no list.
+                self.request(self.now, WORKER, Request::CancelPositions);
+                SnapshotKind::Positions
+            }
             Response::AccountSummaryEnd { req_id } => {
                 let req_id = *req_id;
-                self.facts.push_back(std::mem::take(&mut self.figures).event());
-                self.request(self.start, WORKER, Request::CancelAccountSummary { req_id });
+                self.facts.push_back(self.summary.event());
+                self.request(self.now, WORKER, Request::CancelAccountSummary { req_id });
                 SnapshotKind::Account
             }
             row => return self.row(row),
@@ -240,8 +254,12 @@ impl Bridge {
                 self.facts.extend(translate::position(&row, &self.directory).map(BrokerEvent::Position));
             }
             Response::AccountSummary { tag, value, currency, .. } => {
-                self.figures.row(tag, value, currency, "USD");
+                self.summary.row(tag, value, currency, "USD");
             }
+            Response::AccountValue { key, value, currency, .. } => {
+                self.figures.row(key, value, currency, "USD");
+            }
+            Response::AccountUpdateTime { .. } => self.facts.push_back(self.figures.event()),
             Response::CompletedOrder { contract, order, state } => {
                 let data = convert::order_data(contract, order, state);
                 let fact = translate::completed_order(&data, &self.directory);

@@ -25,7 +25,7 @@ pub const CATCH_UP: Nanos = 240 * GRID;
 /// What the producer did and could not do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Ticks that replaced one which still waited.
+    /// Values merged into a tick that had not left yet: several values of one sample, or a full sink.
     pub conflated: u64,
     /// Grid timers skipped since the producer was too late.
     pub timers_skipped: u64,

@@ -24,7 +24,7 @@ use super::worker::ToWorker;
 use crate::broker::port::{BrokerSink, Lane, MarketSink};
 use crate::clock::{Clock, SECOND};
 use crate::domain::{ConnEpoch, Price, SymbolId};
-use crate::message::{Bar, BrokerEvent, LinkState, MarketEvent, StatusKind, SymbolStatus};
+use crate::message::{Bar, BrokerEvent, ErrorFact, LinkState, MarketEvent, StatusKind, SymbolStatus};
 
 /// Messages that may wait for ingest.
 pub(super) const QUEUE: usize = 1_024;
@@ -37,6 +37,8 @@ const MAX_UPDATES: usize = 10_000;
 /// Tries to hand a broker fact to a full ring before the adapter halts, and the pause between them.
 const FACT_TRIES: usize = 2_000;
 const FACT_PAUSE: Duration = Duration::from_micros(50);
+/// Pause of all messages after the gateway complained of too many, session time.
+const BACK_OFF: i64 = SECOND;
 /// Longest that closing lines may take at the end, session time.
 const CLOSE_LIMIT: i64 = 5 * SECOND;
 
@@ -269,7 +271,7 @@ impl<C: Clock, M: MarketSink, B: BrokerSink> Ingest<C, M, B> {
         tracing::info!("order {}: {notice}", notice.request_id.unwrap_or(-1));
         let (class, reaction) = errors::of(notice.code);
         self.tell(BrokerEvent::Error(translate::error(notice)));
-        if matches!(class, Class::Link | Class::Account) {
+        if matches!(class, Class::Link | Class::Account | Class::Pacing) {
             self.react(reaction, notice);
         }
     }
@@ -342,6 +344,7 @@ impl<C: Clock, M: MarketSink, B: BrokerSink> Ingest<C, M, B> {
                 self.ask_session(if resubscribe { ToSession::ResubscribeAll } else { ToSession::Reconcile });
             }
             Reaction::Reconnect => self.ask_session(ToSession::Reconnect),
+            Reaction::BackOff => self.shared.pacer.back_off(at, BACK_OFF),
             Reaction::DataSuspect if ours() => self.table.data_link(at, false),
             Reaction::DataVerify if ours() => self.table.data_link(at, true),
             Reaction::None
@@ -352,8 +355,7 @@ impl<C: Clock, M: MarketSink, B: BrokerSink> Ingest<C, M, B> {
             | Reaction::PageMargin
             | Reaction::NoLine
             | Reaction::ShrinkLines
-            | Reaction::RetryLine
-            | Reaction::BackOff => {}
+            | Reaction::RetryLine => {}
         }
     }
 
@@ -385,12 +387,12 @@ impl<C: Clock, M: MarketSink, B: BrokerSink> Ingest<C, M, B> {
                 Some(Ok(SubscriptionItem::Notice(notice))) => {
                     tracing::info!("symbol {symbol}: {notice}");
                     if errors::for_line(notice.code) != Reaction::None {
-                        self.line_lost(symbol, notice.code, false);
+                        self.line_lost(symbol, &notice, false);
                     }
                 }
                 Some(Err(Error::Notice(notice))) => {
                     tracing::warn!("symbol {symbol}: {notice}");
-                    self.line_lost(symbol, notice.code, true);
+                    self.line_lost(symbol, &notice, true);
                     return (found + 1, false);
                 }
                 // The connection's end is told by the update stream.
@@ -399,7 +401,8 @@ impl<C: Clock, M: MarketSink, B: BrokerSink> Ingest<C, M, B> {
                 }
                 Some(Err(e)) => {
                     tracing::warn!("symbol {symbol}: {e}");
-                    self.line_lost(symbol, 0, true);
+                    self.tell_no_line(symbol, 0);
+                    self.ask_session(ToSession::RetryLine(symbol));
                     return (found + 1, false);
                 }
             }
@@ -407,12 +410,21 @@ impl<C: Clock, M: MarketSink, B: BrokerSink> Ingest<C, M, B> {
         (MAX_PER_LINE, true)
     }
 
-    /// A line was refused or ended with `code`.
-    fn line_lost(&mut self, symbol: SymbolId, code: i32, ended: bool) {
+    fn tell_no_line(&mut self, symbol: SymbolId, code: i32) {
         let at = self.clock.now();
         self.shared.metrics.lines_lost.fetch_add(1, Ordering::Relaxed);
         self.table.status(SymbolStatus { at, symbol, kind: StatusKind::NoLine(code) });
-        let reaction = if code == 0 { Reaction::RetryLine } else { errors::for_line(code) };
+    }
+
+    /// A line was refused, or `ended`, with a code.
+    fn line_lost(&mut self, symbol: SymbolId, notice: &Notice, ended: bool) {
+        self.tell_no_line(symbol, notice.code);
+        self.react(errors::of(notice.code).1, notice);
+        let reaction = errors::for_line(notice.code);
+        if reaction == Reaction::Competing {
+            // One login has one data session: this is about every line.
+            self.tell(BrokerEvent::Error(ErrorFact { id: -1, ..translate::error(notice) }));
+        }
         match reaction {
             Reaction::ShrinkLines => self.ask_session(ToSession::ShrinkLines),
             // A warning that ibapi takes for an end: the line comes back.

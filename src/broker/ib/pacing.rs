@@ -69,6 +69,11 @@ impl Pacer {
         Err(self.interval)
     }
 
+    /// The gateway complained of too many messages: the budget counts as spent for `pause` from `now`.
+    pub fn back_off(&self, now: SessionTime, pause: Nanos) {
+        self.spent_until.fetch_max(now.0 + pause, Ordering::AcqRel);
+    }
+
     /// Messages that any second may carry.
     pub const fn limit_per_s(&self) -> u32 {
         self.limit
@@ -146,6 +151,18 @@ mod tests {
         }
         assert!(reduce >= 315, "ten seconds at 32 per second, got {reduce}");
         assert!(new <= 4, "only before the budget was busy, got {new}");
+    }
+
+    #[test]
+    fn a_complaint_stops_everybody_for_a_while() {
+        let pacer = Pacer::new(40, 8);
+        pacer.back_off(SessionTime(0), SECOND);
+        for lane in LANES {
+            assert!(pacer.try_take(lane, SessionTime(SECOND / 2)).is_err(), "{lane:?}");
+            assert!(pacer.try_take(lane, SessionTime(SECOND)).is_ok() || lane > Lane::Panic, "{lane:?}");
+        }
+        pacer.back_off(SessionTime(0), SECOND);
+        assert!(pacer.try_take(Lane::Panic, SessionTime(2 * SECOND)).is_ok(), "an old complaint changes nothing");
     }
 
     #[test]

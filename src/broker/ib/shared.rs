@@ -71,7 +71,7 @@ counters! {
     values,
     /// Most values that one sweep found waiting.
     backlog_max,
-    /// Ticks that replaced one which still waited for room in the ring.
+    /// Values merged into a tick that had not left yet: several values of one sample, or a full ring.
     conflated,
     /// Grid timers skipped.
     timers_skipped,

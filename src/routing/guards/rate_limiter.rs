@@ -1,5 +1,5 @@
 //! A sliding window over every outbound order message: any one second holds at most the limit, any 100 ms at most
-//! its slice. New exposure leaves a reserve to cancels and reductions. It only predicts: the adapter's own bucket
+//! its slice. New exposure leaves a reserve of both to cancels and reductions. It only predicts: the adapter's own bucket
 //! debits each write. It never sleeps and never queues.
 
 use crate::clock::{MILLISECOND, SECOND, SessionTime};
@@ -44,9 +44,11 @@ impl RateLimiter {
     /// Whether one more message may go now.
     pub fn allows(&self, now: SessionTime, reserved_lane: bool) -> bool {
         let (limit, slice) = if reserved_lane {
-            (self.per_second, self.per_100ms.max(self.reserve))
+            (self.per_second, self.per_100ms)
         } else {
-            (self.per_second.saturating_sub(self.reserve), self.per_100ms)
+            // The same share of each slice is reserved, rounded up, but one message may always go.
+            let kept = (self.per_100ms * self.reserve).div_ceil(self.per_second.max(1));
+            (self.per_second.saturating_sub(self.reserve), self.per_100ms.saturating_sub(kept).max(1))
         };
         self.within(now, SECOND) < limit && self.within(now, 100 * MILLISECOND) < slice
     }
@@ -69,7 +71,7 @@ mod tests {
         let mut r = RateLimiter::new(10, 10, 4);
         let t = SessionTime::from_secs(100);
         for _ in 0..6 {
-            assert!(r.allows(t, false));
+            assert!(r.allows(t, false), "six of ten, four are kept");
             r.record(t);
         }
         assert!(!r.allows(t, false));

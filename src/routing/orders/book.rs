@@ -280,7 +280,7 @@ impl Book {
             to = State::Partial;
         }
         match (from, trigger) {
-            (State::PendModify, Trigger::ModifyAck) => {
+            (_, Trigger::ModifyAck) => {
                 if let Some(p) = order.pending.take() {
                     order.terms.qty = p.qty;
                     order.terms.kind = p.kind;
@@ -292,6 +292,12 @@ impl Book {
         order.state = to;
         if from != to {
             order.changed_at = now;
+        }
+        if from == State::Unknown && to != from && to.is_live() {
+            // Found alive after doubt: whatever was asked before may never have arrived.
+            order.cancels = 0;
+            order.absent_rounds = 0;
+            order.absent_weak_rounds = 0;
         }
         if !to.is_live() {
             order.pending = None;

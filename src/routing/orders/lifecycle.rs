@@ -373,7 +373,9 @@ const fn from_unknown(trigger: Trigger) -> (State, Effect) {
     match trigger {
         Trigger::Absent => to(State::Abandoned),
         Trigger::Withdraw => to(State::Withdrawn),
-        Trigger::Written
+        // A fill proves the order, not that its remainder still lives: only a list of open orders does.
+        Trigger::PartFill
+        | Trigger::Written
         | Trigger::Doubt
         | Trigger::AskCancel
         | Trigger::ModifyRefused
