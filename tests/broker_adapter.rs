@@ -443,6 +443,24 @@ fn a_half_open_socket_is_found_by_silence() {
 }
 
 #[test]
+fn a_login_that_loses_the_account_ends_the_session_with_its_reason() {
+    let gateway = gateway(Script::default());
+    let mut rig = Rig::start(config(&gateway.address));
+    rig.facts.wait("the link", up(1));
+    gateway.script.lock().unwrap().accounts = Some("DU7654321".into());
+    gateway.hang_up(TRADE);
+    rig.facts.wait("the loss", link(|s| *s == LinkState::Down));
+    let began = std::time::Instant::now();
+    while rig.broker.halted().is_none() {
+        assert!(began.elapsed() < PATIENCE, "it goes on with a foreign account");
+        std::thread::yield_now();
+    }
+    let why = rig.broker.halted().unwrap().to_string();
+    assert!(why.contains("DU7654321, not DU1234567"), "{why}");
+    rig.broker.shutdown();
+}
+
+#[test]
 fn a_ring_of_facts_that_stays_full_halts_the_adapter() {
     struct Full;
     impl BrokerSink for Full {
