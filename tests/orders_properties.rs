@@ -1,6 +1,8 @@
 //! Properties over random interleavings: targets, fills, delays, losses, reconnects, crashes. At the end of each run
 //! the book equals the broker, no reference was sent twice, and no limit was ever exceeded, worst case included.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod orders_support;
 
 use ibkr_trader::clock::SECOND;
@@ -88,7 +90,9 @@ fn apply(rig: &mut Rig, step: Step, epoch: &mut u32) {
                 rig.broker().fill(*id, 1 + i64::from(q) % left);
             }
         }
-        Step::Deliver(n) => (0..n).for_each(|_| drop(rig.deliver())),
+        Step::Deliver(n) => (0..n).for_each(|_| {
+            rig.deliver();
+        }),
         Step::Wait(n) => {
             // Time passes without anything being delivered.
             for _ in 0..n {

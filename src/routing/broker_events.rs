@@ -206,9 +206,10 @@ impl RoutingStage {
 
     fn on_open_order(&mut self, o: &OpenOrderFact, now: SessionTime, out: &mut Outbox<RoutingOut>) {
         // An id alone may be another session's; a gateway that leaves our reference out is believed.
-        let id = self.book.order(o.order_id).filter(|k| {
-            self.is_mine(o.client) && (k.terms.order_ref == o.order_ref || o.order_ref.is_empty())
-        });
+        let id = self
+            .book
+            .order(o.order_id)
+            .filter(|k| self.is_mine(o.client) && (k.terms.order_ref == o.order_ref || o.order_ref.is_empty()));
         let id = id.map(|k| k.terms.order_id).or_else(|| self.book.by_perm(o.perm_id));
         let Some(id) = id else { return self.on_strange_order(o, now, out) };
         let round = self.reconciler.round();
