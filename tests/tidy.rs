@@ -134,3 +134,10 @@ fn files_are_small_and_say_what_they_own() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn the_order_diagram_in_the_architecture_page_is_the_table_s_own() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let diagram = ibkr_trader::routing::orders::mermaid();
+    assert!(page.contains(&diagram), "ARCHITECTURE.md: paste this diagram:\n{diagram}");
+}

@@ -338,7 +338,11 @@ fn lane(command: &Command) -> Lane {
 }
 
 fn refusal(error: &LinkError) -> WriteError {
-    tracing::warn!("{error}");
+    match error {
+        // Routing makes the child again; the guards' own limit is meant to keep this rare.
+        LinkError::Paced { .. } => tracing::info!("{error}"),
+        LinkError::NotConnected | LinkError::Refused(_) | LinkError::Broken(_) => tracing::warn!("{error}"),
+    }
     match error {
         LinkError::NotConnected => WriteError::NotSent("no connection"),
         LinkError::Paced { .. } => WriteError::NotSent("message budget used up"),

@@ -7,7 +7,7 @@
     reason = "returns are cut to ±1 before they become fixed point; sums over 65,536 symbols then stay below 2^57"
 )]
 
-use super::path::{AGE_MAX, RING};
+use super::path::{AGE_MAX, RING, index};
 
 /// Look-backs that columns use, minutes.
 pub(super) const LOOKBACKS: [i64; 6] = [1, 5, 10, 15, 30, 60];
@@ -74,7 +74,7 @@ impl Market {
         if span > AGE_MAX + 1 {
             return;
         }
-        let slot = &mut self.ring[usize::try_from(minute.rem_euclid(RING as i64)).unwrap_or(0)];
+        let slot = &mut self.ring[index(minute)];
         if slot.minute > minute {
             return;
         }
@@ -89,7 +89,7 @@ impl Market {
     }
 
     fn known(&self, minute: i64) -> Option<&Minute> {
-        let slot = &self.ring[usize::try_from(minute.rem_euclid(RING as i64)).unwrap_or(0)];
+        let slot = &self.ring[index(minute)];
         (slot.minute == minute && slot.symbols >= SYMBOLS_MIN).then_some(slot)
     }
 

@@ -26,8 +26,9 @@ pub(super) struct Path {
     last: i64,
 }
 
-fn index(minute: i64) -> usize {
-    usize::try_from(minute.rem_euclid(RING as i64)).unwrap_or(0)
+/// A minute's place in a ring of [`RING`].
+pub(super) fn index(minute: i64) -> usize {
+    usize::try_from(minute & (RING as i64 - 1)).unwrap_or(0)
 }
 
 impl Path {

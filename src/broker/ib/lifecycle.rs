@@ -60,6 +60,7 @@ pub(super) struct Lifecycle<C> {
     opened: Option<Opened>,
     retries: BTreeMap<SymbolId, (SessionTime, u32)>,
     line_budget: usize,
+    last_error: String,
 }
 
 /// The thread's channels.
@@ -84,6 +85,7 @@ impl<C: Clock + Sync> Lifecycle<C> {
             opened: Some(opened),
             retries: BTreeMap::new(),
             line_budget,
+            last_error: String::new(),
         }
     }
 
@@ -159,7 +161,7 @@ impl<C: Clock + Sync> Lifecycle<C> {
             };
         }
         if self.machine.phase() == Phase::Ended && !self.shared.stopping() {
-            self.shared.halt(Halt::GivenUp("see the log for the reason".into()));
+            self.shared.halt(Halt::GivenUp(std::mem::take(&mut self.last_error)));
         }
     }
 
@@ -173,7 +175,7 @@ impl<C: Clock + Sync> Lifecycle<C> {
         }
     }
 
-    fn check(&self) -> Input {
+    fn check(&mut self) -> Input {
         let Some(opened) = &self.opened else { return Input::Dropped };
         match check_account(&opened.live.client, &self.shared.config.account) {
             Ok(()) => Input::AccountOk,
@@ -181,8 +183,9 @@ impl<C: Clock + Sync> Lifecycle<C> {
         }
     }
 
-    fn failed(&self, error: &BrokerError) -> Input {
+    fn failed(&mut self, error: &BrokerError) -> Input {
         tracing::warn!("{error}");
+        self.last_error = error.to_string();
         Input::Failed { may_pass: error.may_pass() }
     }
 
@@ -259,7 +262,10 @@ impl<C: Clock + Sync> Lifecycle<C> {
     }
 
     fn disconnect(&mut self) {
-        let live: Option<Arc<Live>> = self.opened.take().map(|o| o.live).or_else(|| self.shared.live());
+        let opened = self.opened.take().map(|o| o.live);
+        // At the orderly end ingest closes the lines of the live connection first, then the connection.
+        let live: Option<Arc<Live>> =
+            if self.shared.stopping() { opened } else { opened.or_else(|| self.shared.live()) };
         if let Some(live) = live {
             live.client.disconnect();
         }

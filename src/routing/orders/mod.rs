@@ -17,7 +17,7 @@ pub use codes::{CodeClass, classify};
 pub use executions::{ExecutionTable, Seen, split_exec_id};
 pub use exposure::{Exposure, Freeze, LiveOrders};
 pub use external::{ExternalOrder, ExternalTable};
-pub use lifecycle::{Effect, State, Trigger, step};
+pub use lifecycle::{Effect, State, Trigger, mermaid, step};
 pub use order::{Order, Pending};
 pub use order_reconciler::{OrderReconciler, Proof, ROUND, ReconcileStep};
 pub use position::Position;
