@@ -152,8 +152,17 @@ impl Layers {
             let header = if text.is_empty() { String::new() } else { format!("[{text}]\n") };
             format!("{header}{} = {v}\n", path[path.len() - 1])
         };
+        // Where text is wanted, `11:00` is text and no time of day.
+        let wants_text = path
+            .iter()
+            .try_fold(None, |found: Option<&Value>, key| {
+                Some(Some(found.map_or_else(|| self.schema.get(key), |v| v.get(key))?))
+            })
+            .flatten()
+            .is_some_and(Value::is_str);
         let bare = as_toml(value);
-        let text = if bare.parse::<Table>().is_ok() { bare } else { as_toml(&quoted) };
+        let is_toml = bare.parse::<Table>().is_ok() && (!wants_text || value.starts_with(['"', '\'']));
+        let text = if is_toml { bare } else { as_toml(&quoted) };
         self.overlay_text(origin, &text)
     }
 
@@ -267,5 +276,15 @@ mod tests {
         let table = layers.finish();
         assert_eq!(table["decision"]["names_max"].as_integer(), Some(4));
         assert_eq!(table["decision"]["cost"]["execution_s"].as_integer(), Some(7));
+    }
+
+    #[test]
+    fn text_needs_no_quotes_on_the_command_line() {
+        let mut layers = Layers::base_text("default.toml", SCHEMA).unwrap();
+        let path = ["demo".to_string(), "start".to_string()];
+        for given in ["11:00", "\"11:00\""] {
+            layers.set("--set", &path, given).unwrap();
+        }
+        assert_eq!(layers.finish()["demo"]["start"].as_str(), Some("11:00"));
     }
 }
