@@ -23,9 +23,9 @@ build:
 # All tests. Those that need real data or a package index say that they skip where it is absent.
 test: setup
 ifeq ($(NEXTEST),yes)
-	$(CARGO) nextest run --no-fail-fast
+	IBKR_TRADER_REQUIRE_RUNTIME=1 $(CARGO) nextest run --no-fail-fast
 else
-	$(CARGO) test --no-fail-fast
+	IBKR_TRADER_REQUIRE_RUNTIME=1 $(CARGO) test --no-fail-fast
 endif
 	$(CARGO) test --doc --quiet
 
@@ -40,7 +40,7 @@ bench: setup
 
 # Trains the shipped zoo from bars and writes models/ (see models/README.md).
 train: build
-	python3 models/train.py --data ../shared/data/bars_1m_ustech
+	python3 models/train --data ../shared/data/bars_1m_ustech
 
 clean-run:
 	rm -rf run perf/latest

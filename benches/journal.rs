@@ -1,9 +1,10 @@
 //! The journal: framing, appending, and a group commit on a real disk beside the disk's own fdatasync, so that the
 //! ratio can be quoted.
 
+use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 
-use criterion::{Criterion, black_box, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use ibkr_trader::clock::SessionTime;
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::domain::{ClientId, Text};

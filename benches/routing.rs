@@ -1,7 +1,9 @@
 //! Routing: what a tick, a timer and a target cost the stage; a target's cost includes the whole guard chain, the
 //! booking and the command. The base case measures the harness itself.
 
-use criterion::{Criterion, black_box, criterion_group, criterion_main};
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
 use ibkr_trader::clock::{MINUTE, SECOND, SessionTime};
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::domain::*;

@@ -1,5 +1,7 @@
 //! What is on disk: every record's layout, segments that follow each other, sums, latches that survive.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod orders_support;
 
 use std::sync::{Arc, Mutex};

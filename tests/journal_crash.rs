@@ -2,6 +2,8 @@
 //! what is left, and compares with the broker. The oracle: position error 0, one order per intent at most, recovery
 //! ends. (Rows 15–18 and 20–22, 24, 25 need brackets, snapshots, panic or other days: not here yet.)
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod orders_support;
 
 use std::sync::{Arc, Mutex};

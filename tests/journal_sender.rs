@@ -1,6 +1,8 @@
 //! The last look before the wire: how many orders may be unacknowledged, what is withdrawn and why, and that nothing
 //! leaves before it is durable (the rig's socket checks that at every new order).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod orders_support;
 
 use ibkr_trader::clock::SECOND;

@@ -1,5 +1,7 @@
 //! Each guard with an intent that it lets pass and one that it stops; vectors from the rules themselves.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod orders_support;
 
 use ibkr_trader::clock::{MINUTE, SECOND, SessionTime};
@@ -217,7 +219,9 @@ fn each_guard_stops_what_it_must() {
         (Reject::Quote, |b| b.tick(0, 100.05, 100.04, 100.0)),
         (Reject::Quote, |b| b.status(0, StatusKind::MarketDataType(3))),
         (Reject::Quote, |b| b.status(0, StatusKind::NoLine(101))),
-        (Reject::Quote, |b| drop(b.market.on_event(&MarketEvent::DataLink { at: b.now, up: false }))),
+        (Reject::Quote, |b| {
+            b.market.on_event(&MarketEvent::DataLink { at: b.now, up: false });
+        }),
         (Reject::Quote, |b| {
             b.market.on_event(&MarketEvent::DataLink { at: b.now, up: false });
             b.market.on_event(&MarketEvent::DataLink { at: b.now, up: true });
@@ -240,7 +244,7 @@ fn each_guard_stops_what_it_must() {
         (Reject::Halted, |b| b.status(0, StatusKind::Halted(2))),
         (Reject::ActiveOrders, |b| (1..=15).for_each(|id| b.working(id, Side::Buy, 1, 99.0))),
         (Reject::SelfTrade, |b| b.working(5, Side::Sell, 1, 100.02)),
-        (Reject::Duplicate, |b| drop(b.send())),
+        (Reject::Duplicate, |b| assert!(b.send().is_ok())),
         (Reject::Efficiency, |b| {
             for i in 0..40 {
                 b.now = b.now + SECOND;
@@ -288,7 +292,7 @@ fn each_limit_itself_is_allowed() {
             b.intent.ttl = b.now + SECOND;
         },
         |b| {
-            drop(b.send());
+            assert!(b.send().is_ok());
             b.now = b.now + SECOND;
             b.intent.ttl = b.now + SECOND;
         },

@@ -1,6 +1,8 @@
 //! Properties over random interleavings: targets, fills, delays, losses, reconnects, crashes. At the end of each run
 //! the book equals the broker, no reference was sent twice, and no limit was ever exceeded, worst case included.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod orders_support;
 
 use ibkr_trader::clock::SECOND;
@@ -30,8 +32,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0u16..3, -300i64..300, any::<bool>()).prop_map(|(s, n, exit)| Step::Target(s, n, exit)),
         6 => (any::<u8>(), any::<u8>()).prop_map(|(o, q)| Step::Fill(o, q)),
-        8 => (1u8..6).prop_map(Step::Deliver),
-        6 => (1u8..24).prop_map(Step::Wait),
+        5 => (1u8..6).prop_map(Step::Deliver),
+        6 => (1u8..90).prop_map(Step::Wait),
         1 => any::<bool>().prop_map(Step::Swallow),
         1 => Just(Step::Reconnect),
         1 => any::<u8>().prop_map(Step::Expire),
@@ -67,8 +69,14 @@ fn assert_limits(rig: &Rig) {
         assert!(long <= 250 && short >= -250, "{}: worst case {short}..{long}", i.symbol);
         let sells = open(-1);
         assert!(held <= 0 || sells <= held, "{}: {sells} working sells against {held} held cross zero", i.symbol);
-        let per_side = b.orders.values().filter(|o| o.is_live() && o.terms.symbol == i.id && o.terms.side.sign() == 1);
-        assert!(per_side.count() <= 1, "{}: two working buys", i.symbol);
+        for sign in [1, -1] {
+            let side =
+                b.orders.values().filter(|o| o.is_live() && o.terms.symbol == i.id && o.terms.side.sign() == sign);
+            let n = side.count();
+            // A second one only beside an order in doubt, and only if both together just close the position.
+            let closes = held.signum() == -sign && open(sign) <= held.abs();
+            assert!(n <= 1 || closes, "{}: {n} working orders on side {sign}, held {held}", i.symbol);
+        }
     }
     for (reference, n) in &b.submits {
         assert_eq!(*n, 1, "{reference} was sent {n} times");
@@ -88,7 +96,9 @@ fn apply(rig: &mut Rig, step: Step, epoch: &mut u32) {
                 rig.broker().fill(*id, 1 + i64::from(q) % left);
             }
         }
-        Step::Deliver(n) => (0..n).for_each(|_| drop(rig.deliver())),
+        Step::Deliver(n) => (0..n).for_each(|_| {
+            rig.deliver();
+        }),
         Step::Wait(n) => {
             // Time passes without anything being delivered.
             for _ in 0..n {
@@ -181,6 +191,43 @@ proptest! {
     fn no_interleaving_breaks_the_book_a_limit_or_at_most_once(steps in prop::collection::vec(step(), 1..60)) {
         run(&steps);
     }
+}
+
+/// Each of these once broke something: an id used twice after a lost tail, an order that nothing ended any more, a
+/// second reduction beside one in doubt that overshot its target.
+#[test]
+fn seeds_that_once_failed() {
+    use Step::*;
+    let seeds: [&[Step]; 4] = [
+        &[
+            Target(0, 0, false),
+            Target(1, 1, false),
+            Fill(0, 0),
+            Target(1, 0, false),
+            Target(0, 0, false),
+            Target(0, 0, false),
+            Deliver(3),
+            Crash(850),
+            Crash(215_782_880_601_682_072),
+            Wait(1),
+            Crash(0),
+            Wait(1),
+            Target(0, -1, false),
+        ],
+        &[Target(0, 1, false), Swallow(true), Target(0, 0, false), Wait(15), Wait(22), Wait(22), Wait(21)],
+        &[Swallow(true), Target(2, 1, false), Target(2, 0, false), Wait(1), Crash(0)],
+        &[
+            Target(0, -149, false),
+            Target(0, -1, false),
+            Fill(0, 1),
+            Deliver(4),
+            Wait(1),
+            Deliver(2),
+            Deliver(2),
+            Wait(60),
+        ],
+    ];
+    seeds.iter().for_each(|s| run(s));
 }
 
 #[test]

@@ -272,6 +272,18 @@ fn ticks_stream_in_time_order_with_history_of_the_morning() {
 }
 
 #[test]
+fn the_first_tick_day_takes_its_yesterday_from_bars_with_quotes() {
+    let Some(root) = data() else { return };
+    let source = open(Some(&root.join("ticks_lean_2013/20131007")), &MarketOptions::default()).unwrap();
+    let aig = &source.references()[0];
+    assert_eq!((aig.symbol.as_str(), aig.prior_close), ("AIG", Price(49_530_000)));
+    let bars = source.history(SymbolId(0));
+    assert!(bars.len() > 390, "yesterday's session and this morning: {}", bars.len());
+    assert_eq!(bars[0].start, Date(20_131_004).at(9, 30));
+    assert!(bars.is_sorted_by_key(|b| b.start));
+}
+
+#[test]
 fn wrong_paths_get_one_clear_sentence() {
     let message = |path: &Path| open(Some(path), &MarketOptions::default()).err().unwrap().to_string();
     assert!(message(Path::new("/nowhere/x")).contains("no market data at /nowhere/x"));

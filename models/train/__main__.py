@@ -48,6 +48,9 @@ def main() -> int:
             return 1
         export = [str(given.binary), "train-export", "--data", str(given.data), "--out", str(given.export)]
         subprocess.run(export, check=True)
+    elif not (given.export / "export.json").exists():
+        print(f"{given.export} holds no earlier export: leave --keep-export out", file=sys.stderr)
+        return 1
     zoo = [str(environment()), str(HERE / "zoo.py"), "--export", str(given.export)]
     if given.open_test_week:
         zoo.append("--open-test-week")

@@ -28,6 +28,9 @@ pub struct Config {
     pub entries_per_cycle_max: usize,
     /// Notional of one name at most, dollars.
     pub name_notional_usd_max: f64,
+    /// Shares of one name at most: within `routing.limits.max_order_shares` entry and exit are one order each, and no
+    /// slice can look like a repeated order.
+    pub name_shares_max: i64,
     /// Notional below which an entry is not worth its minimum commission, dollars.
     pub name_notional_usd_min: f64,
     /// Gross notional of all names at most, dollars.
@@ -123,6 +126,9 @@ impl Config {
         }
         if self.families_min == 0 || self.families_min > Family::COUNT {
             return Err(format!("decision.families_min = {} must be 1 to {}", self.families_min, Family::COUNT));
+        }
+        if self.name_shares_max < 1 {
+            return Err(format!("decision.name_shares_max = {} must be 1 or more", self.name_shares_max));
         }
         if self.cooldown_s < 0 {
             return Err(format!("decision.cooldown_s = {} must be zero or more", self.cooldown_s));

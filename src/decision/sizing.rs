@@ -1,4 +1,4 @@
-//! Size by cap: the smallest of the name cap, the gross room left and a share of a minute's volume.
+//! Size by cap: the smallest of the name's caps, the gross room left and a share of a minute's volume.
 
 use super::config::Config;
 use crate::domain::Qty;
@@ -13,7 +13,8 @@ pub fn shares(mid_usd: f64, adv_shares: f64, gross_room_usd: f64, config: &Confi
         return Qty::ZERO;
     }
     let volume_usd = adv_shares / 390.0 * config.adv_minute_fraction_max * mid_usd;
-    let notional = config.name_notional_usd_max.min(gross_room_usd).min(volume_usd);
+    let shares_usd = config.name_shares_max as f64 * mid_usd;
+    let notional = config.name_notional_usd_max.min(gross_room_usd).min(volume_usd).min(shares_usd);
     if notional < config.name_notional_usd_min {
         return Qty::ZERO;
     }

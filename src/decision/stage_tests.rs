@@ -15,6 +15,7 @@ fn config() -> Config {
         names_max: 2,
         entries_per_cycle_max: 2,
         name_notional_usd_max: 10_000.0,
+        name_shares_max: 1_000,
         name_notional_usd_min: 1_000.0,
         gross_notional_usd_max: 100_000.0,
         adv_minute_fraction_max: 0.08,

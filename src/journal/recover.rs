@@ -20,7 +20,7 @@ use crate::routing::{Recovered, RecoveredPosition, RecoveredSsr};
 /// Order ids passed over after a process that did not end in order: reductions are sent before their record is
 /// durable, so a power loss can take the last ids from the journal. They are synced within a second and paced to 50
 /// messages a second at most.
-pub const LOST_IDS_MAX: i32 = 100;
+const LOST_IDS_MAX: i32 = 100;
 
 /// What the past proves, and where to go on.
 #[derive(Clone, Debug, PartialEq)]

@@ -119,14 +119,15 @@ fn child_shares(target: &Target, x: &Exposure, open_child: i64, limit: Price, li
     let crosses = x.filled != 0 && target.net.0.signum() == -x.filled.signum();
     let mut shares = if crosses { x.filled.abs() } else { want.abs() };
     if closes(target, x.filled) {
-        shares = shares.min(x.filled.abs() - (x.open(side) - open_child));
+        // Beside orders in doubt only what they leave of the way: both may fill.
+        shares -= x.open(side) - open_child;
     } else if x.in_doubt() {
         shares = 0;
     }
     let by_value = if limit.is_some() { usd(limits.max_order_notional_usd).0 / limit.0 } else { i64::MAX };
     // A reduction may exceed the notional of an entry: one share at least can always leave.
     let cap = if closes(target, x.filled) { by_value.max(1) } else { by_value };
-    (side, shares.clamp(0, limits.max_order_shares.min(cap)))
+    (side, shares.clamp(0, limits.max_order_shares.min(cap).max(0)))
 }
 
 fn window(work: &Work, v: &View<'_>, config: &ExecutionConfig) -> Nanos {

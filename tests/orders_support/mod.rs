@@ -2,6 +2,7 @@
 //! is the truth to compare with. Nothing happens by itself: a test moves time and delivers messages.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a rig of tests")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};

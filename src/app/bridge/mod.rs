@@ -177,6 +177,7 @@ impl Bridge {
 
     /// Disconnects both clients and reads the referee's audit.
     pub fn finish(mut self, now: SessionTime) -> Audit {
+        self.venue.finish(&mut self.incoming);
         for (conn, _) in CLIENTS {
             self.request(now, conn, Request::Disconnected);
         }

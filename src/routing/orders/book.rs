@@ -2,6 +2,7 @@
 //! positions. Everything in doubt stays reserved at its worst case.
 
 use super::executions::{ExecutionTable, Known, Seen};
+use super::exposure::{Exposure, Freeze, LIVE_PER_SYMBOL_MAX, LiveOrders};
 use super::external::{ExternalOrder, ExternalTable};
 use super::position::{FILL_PRICE_MAX, FILL_QTY_MAX};
 use super::{Effect, Order, OrderTable, Pending, Position, State, TableFull, Trigger, step};
@@ -10,8 +11,6 @@ use crate::domain::{Money, OrderId, PermId, Price, Qty, Side, SymbolId};
 use crate::message::{CommissionFact, ExecutionFact, PositionState};
 use crate::routing::facts::OrderChange;
 
-/// Orders that may be alive (or owe fills) in one symbol at once; IB allows 15–20 a side.
-pub(super) const LIVE_PER_SYMBOL_MAX: usize = 32;
 /// Commissions that may arrive before their execution.
 const ORPHAN_COMMISSIONS_MAX: usize = 64;
 
@@ -24,92 +23,6 @@ pub struct BookLimits {
     pub execution_slots: usize,
     /// Foreign live orders kept.
     pub external_slots: usize,
-}
-
-/// Ids of a symbol's live orders at an instant.
-#[derive(Clone, Copy, Debug)]
-pub struct LiveOrders {
-    ids: [OrderId; LIVE_PER_SYMBOL_MAX],
-    len: usize,
-}
-
-impl LiveOrders {
-    /// Oldest first.
-    pub fn iter(&self) -> std::slice::Iter<'_, OrderId> {
-        self.ids[..self.len].iter()
-    }
-}
-
-/// Why a symbol takes no new exposure, apart from orders in doubt (which the book counts itself).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Freeze(u8);
-
-impl Freeze {
-    /// A foreign order or fill was seen.
-    pub const EXTERNAL: Self = Self(1);
-    /// The broker's position differs from the book.
-    pub const UNEXPLAINED: Self = Self(2);
-    /// An order was abandoned by weak proof.
-    pub const WEAK_PROOF: Self = Self(4);
-    /// A fill or an order could not be booked.
-    pub const UNBOOKED: Self = Self(8);
-
-    /// Whether any reason holds.
-    pub const fn any(self) -> bool {
-        self.0 != 0
-    }
-
-    /// Whether `reason` holds.
-    pub const fn has(self, reason: Self) -> bool {
-        self.0 & reason.0 != 0
-    }
-}
-
-/// Shares of one symbol: held, working and in doubt. Unsigned but for `filled` and `external`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exposure {
-    /// Own shares held, signed.
-    pub filled: i64,
-    /// Shares that foreign fills moved since the start, signed.
-    pub external: i64,
-    /// Open shares of own working buys.
-    pub working_buy: i64,
-    /// Open shares of own working sells.
-    pub working_sell: i64,
-    /// Shares of buys in doubt, foreign orders included.
-    pub unknown_buy: i64,
-    /// Shares of sells in doubt, foreign orders included.
-    pub unknown_sell: i64,
-}
-
-impl Exposure {
-    /// Signed shares if every buy fills and no sell does.
-    pub const fn longest(&self) -> i64 {
-        self.filled + self.external + self.working_buy + self.unknown_buy
-    }
-
-    /// Signed shares if every sell fills and no buy does.
-    pub const fn shortest(&self) -> i64 {
-        self.filled + self.external - self.working_sell - self.unknown_sell
-    }
-
-    /// The larger of both, absolute.
-    pub fn worst(&self) -> i64 {
-        self.longest().abs().max(self.shortest().abs())
-    }
-
-    /// Open shares on a side, doubt included.
-    pub const fn open(&self, side: Side) -> i64 {
-        match side {
-            Side::Buy => self.working_buy + self.unknown_buy,
-            Side::Sell => self.working_sell + self.unknown_sell,
-        }
-    }
-
-    /// Whether anything is in doubt.
-    pub const fn in_doubt(&self) -> bool {
-        self.unknown_buy != 0 || self.unknown_sell != 0
-    }
 }
 
 /// What became of an execution.
@@ -231,7 +144,7 @@ impl Book {
     /// A copy of them, to walk while the book changes.
     pub fn live_copy(&self, symbol: SymbolId) -> LiveOrders {
         let s = &self.symbols[symbol.index()];
-        LiveOrders { ids: s.live, len: s.live_len }
+        LiveOrders::new(s.live, s.live_len)
     }
 
     /// All of them, by symbol.
@@ -393,7 +306,7 @@ impl Book {
         let s = &mut self.symbols[symbol.index()];
         if external {
             s.external += side.sign() * qty.0;
-            s.freeze.0 |= Freeze::EXTERNAL.0;
+            s.freeze = s.freeze.with(Freeze::EXTERNAL);
         } else {
             s.position.apply(side, qty, price);
         }
@@ -488,7 +401,7 @@ impl Book {
     pub fn freeze(&mut self, symbol: SymbolId, reason: Freeze, now: SessionTime) {
         let s = &mut self.symbols[symbol.index()];
         if !s.freeze.has(reason) {
-            s.freeze.0 |= reason.0;
+            s.freeze = s.freeze.with(reason);
             self.touch(symbol, now);
         }
     }
@@ -497,7 +410,7 @@ impl Book {
     pub fn thaw(&mut self, symbol: SymbolId, reason: Freeze, now: SessionTime) {
         let s = &mut self.symbols[symbol.index()];
         if s.freeze.has(reason) {
-            s.freeze.0 &= !reason.0;
+            s.freeze = s.freeze.without(reason);
             self.touch(symbol, now);
         }
     }

@@ -4,6 +4,7 @@
 mod book;
 mod codes;
 mod executions;
+mod exposure;
 mod external;
 pub mod lifecycle;
 mod order;
@@ -11,9 +12,10 @@ mod order_reconciler;
 mod position;
 mod table;
 
-pub use book::{Book, BookLimits, Exposure, FillOutcome, Freeze, is_notable};
+pub use book::{Book, BookLimits, FillOutcome, is_notable};
 pub use codes::{CodeClass, classify};
 pub use executions::{ExecutionTable, Seen, split_exec_id};
+pub use exposure::{Exposure, Freeze, LiveOrders};
 pub use external::{ExternalOrder, ExternalTable};
 pub use lifecycle::{Effect, State, Trigger, mermaid, step};
 pub use order::{Order, Pending};

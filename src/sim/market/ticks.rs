@@ -1,16 +1,17 @@
 //! Real ticks, streamed: one file per symbol, merged by time. Nothing is invented: quotes and prints pass as recorded,
 //! crossed quotes included.
 //!
-//! **History** is one-minute bars of the prints earlier the same day (from 04:00 New York). The prior close is the
-//! last regular print in the previous trading day's file of the same folder, unknown without one; so is the average
-//! volume. Shortable shares are an assumption: a tenth of the previous day's volume, else 1,000,000. Where fewer
-//! symbols are asked than there are files, the largest files count as the most liquid.
+//! **History** is one-minute bars of prints: the previous trading day's regular session, then the same day from 04:00
+//! New York to the window. The previous day comes from its own tick files in the same folder, else from the file of
+//! bars with quotes ([`BARS_WITH_QUOTES`]) in the folder above, if that has it; prior close and average volume are
+//! that day's, unknown without it. Shortable shares are an assumption: a tenth of that day's volume, else 1,000,000.
+//! Where fewer symbols are asked than there are files, the largest files count as the most liquid.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
 
-use super::reader::{Lines, files_with_prefix, micros, shares};
+use super::reader::{Lines, files_with_prefix, iso_utc, micros, shares};
 use super::universe::{con_id, primary_exchange};
 use super::{Bar, MarketError, MarketOptions, MarketSource, Quote, RawBody, RawEvent, Reference};
 use crate::clock::{MINUTE, SessionTime};
@@ -19,6 +20,11 @@ use crate::domain::{Price, Qty, SymbolId};
 
 /// First line of a tick file.
 pub const HEADER: &str = "ts_ns,symbol,kind,bid,bid_size,ask,ask_size,last,last_size,exch,cond";
+/// Name of the file of bars with quotes.
+pub const BARS_WITH_QUOTES: &str = "bars_1m_quotes_lean.csv.gz";
+/// Its first line.
+const BARS_WITH_QUOTES_HEADER: &str = "ts,symbol,open,high,low,close,volume,bid_open,bid_high,bid_low,bid_close,bid_size,\
+                                       ask_open,ask_high,ask_low,ask_close,ask_size";
 /// Shortable shares where no volume is known.
 const SHORTABLE_DEFAULT: i64 = 1_000_000;
 
@@ -81,7 +87,9 @@ impl TickMarket {
             head.symbol = id;
             self.heads.push(Reverse((head.time, id)));
         }
-        let (prior_close, adv) = previous_day(path, symbol, self.hours)?;
+        let mut history = previous_day(path, symbol, self.hours)?;
+        let prior_close = history.last().map_or(Price::NONE, |b| b.close);
+        let adv = Qty(history.iter().map(|b| b.volume.0).sum());
         self.references.push(Reference {
             id,
             symbol: symbol.to_string(),
@@ -92,8 +100,8 @@ impl TickMarket {
             shortable: Qty(if adv.0 > 0 { adv.0 / 10 } else { SHORTABLE_DEFAULT }),
         });
         // Only complete minutes are history; the window's first minute is still open.
-        bars.retain(|b| b.start + MINUTE <= self.start);
-        self.history.push(bars);
+        history.extend(bars.into_iter().filter(|b| b.start + MINUTE <= self.start));
+        self.history.push(history);
         self.streams.push(stream);
         Ok(())
     }
@@ -197,25 +205,58 @@ fn fold(bars: &mut Vec<Bar>, time: SessionTime, price: Price, size: Qty) {
     }
 }
 
-/// Close and volume of the previous trading day, from its own file if there is one.
-fn previous_day(path: &Path, symbol: &str, today: RegularHours) -> Result<(Price, Qty), MarketError> {
-    let unknown = (Price::NONE, Qty::ZERO);
-    let Some(day) = previous_trading_day(Date::new_york(today.open)) else { return Ok(unknown) };
+/// Regular bars of the previous trading day, oldest first; empty where no file has them.
+fn previous_day(path: &Path, symbol: &str, today: RegularHours) -> Result<Vec<Bar>, MarketError> {
+    let day = previous_trading_day(Date::new_york(today.open));
+    let Some((day, hours)) = day.and_then(|d| Some((d, regular_hours(d)?))) else { return Ok(Vec::new()) };
     let file = path.with_file_name(format!("{}_{symbol}.csv.gz", day.0));
-    let (true, Some(hours)) = (file.is_file(), regular_hours(day)) else { return Ok(unknown) };
-    let mut stream = Stream { lines: Lines::open(&file, HEADER)?, id: SymbolId(0), head: None, behind: None };
-    let (mut close, mut volume) = unknown;
+    if file.is_file() {
+        return bars_of_ticks(&file, hours);
+    }
+    let beside = path.parent().and_then(Path::parent).map(|folder| folder.join(BARS_WITH_QUOTES));
+    match beside.filter(|f| f.is_file()) {
+        Some(file) => bars_with_quotes(&file, symbol, hours),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// A tick file's prints in `hours` as bars.
+fn bars_of_ticks(file: &Path, hours: RegularHours) -> Result<Vec<Bar>, MarketError> {
+    let mut stream = Stream { lines: Lines::open(file, HEADER)?, id: SymbolId(0), head: None, behind: None };
+    let mut bars = Vec::new();
     stream.advance()?;
     while let Some(event) = stream.head.filter(|e| e.time < hours.close) {
         if let RawBody::Trade { price, size } = event.body
             && event.time >= hours.open
         {
-            close = price;
-            volume += size;
+            fold(&mut bars, event.time, price, size);
         }
         stream.advance()?;
     }
-    Ok((close, volume))
+    Ok(bars)
+}
+
+/// One symbol's traded minutes in `hours` from a file of bars with quotes.
+fn bars_with_quotes(file: &Path, symbol: &str, hours: RegularHours) -> Result<Vec<Bar>, MarketError> {
+    let mut lines = Lines::open(file, BARS_WITH_QUOTES_HEADER)?;
+    let mut bars = Vec::new();
+    while let Some(line) = lines.next_line()? {
+        let mut f = line.split(',');
+        let (Some(start), Some(name)) = (f.next().and_then(iso_utc), f.next()) else {
+            return Err(lines.malformed("it does not start with `ts,symbol`"));
+        };
+        if name != symbol || start < hours.open || start >= hours.close {
+            continue;
+        }
+        let mut price = || f.next().and_then(micros).filter(|m| *m > 0).map(Price);
+        let prices = (price(), price(), price(), price());
+        let volume = f.next().and_then(shares).map(Qty);
+        // A minute without a trade has quotes only.
+        if let ((Some(open), Some(high), Some(low), Some(close)), Some(volume)) = (prices, volume) {
+            bars.push(Bar { start, open, high, low, close, volume });
+        }
+    }
+    Ok(bars)
 }
 
 /// The `limit` largest files (0 = all), then by symbol.

@@ -209,6 +209,7 @@ impl Core {
                 self.agenda.add(self.now + ACCOUNT_PERIOD, Task::AccountCadence);
                 self.push_account(out);
             }
+            Task::AccountChanged if self.changed.is_empty() => {}
             Task::AccountChanged => self.push_account(out),
             Task::PnlBeat => self.pnl_beat(out),
         }

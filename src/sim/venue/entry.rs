@@ -1,4 +1,4 @@
-//! Orders on their way in: checks at the gateway, then arrival at the exchange. Modify and cancel likewise.
+//! Orders on their way in: checks at the gateway, then arrival at the exchange.
 
 #![allow(clippy::cast_possible_truncation, reason = "quantities are checked to be whole and below a billion")]
 
@@ -6,7 +6,7 @@ use super::agenda::Task;
 use super::contracts::{find, routed, tick_at};
 use super::core::{Core, answer};
 use super::orders::{Record, Status, Terms, Tif};
-use super::reports::{error, open_order, order_status, pair};
+use super::reports::{error, open_order, pair};
 use super::text;
 use crate::clock::{MILLISECOND, Nanos, SessionTime};
 use crate::domain::calendar::{Date, next_trading_day, regular_hours};
@@ -45,27 +45,16 @@ impl Core {
             return self.what_if(conn, client, symbol, side, terms, order);
         }
         let transmit = order.transmit;
-        let record = Record {
-            perm: self.orders.next_perm(),
+        let record = Record::new(
+            self.orders.next_perm(),
             client,
-            order_id: id,
             symbol,
             side,
             terms,
-            sent: order,
-            status: if transmit { Status::Sent } else { Status::Untransmitted },
-            cancelling: false,
-            filled: 0,
-            value: Money(0),
-            last_price: Price::NONE,
-            fees: Money(0),
-            completed: None,
-            report_floor: self.now,
-            inbound_floor: self.now,
-            deferral_told: false,
-            cancelled_early: false,
-            undelivered: 0,
-        };
+            order,
+            if transmit { Status::Sent } else { Status::Untransmitted },
+            self.now,
+        );
         let perm = record.perm;
         self.orders.insert(record);
         if transmit {
@@ -89,7 +78,7 @@ impl Core {
     }
 
     /// Puts an instruction about an order on its way to the exchange, never before an earlier one about it.
-    fn send_in(&mut self, perm: i64, task: Task) {
+    pub(super) fn send_in(&mut self, perm: i64, task: Task) {
         let at = self.later();
         let Some(r) = self.orders.get_mut(perm) else { return };
         r.inbound_floor = r.inbound_floor.max(at);
@@ -164,7 +153,7 @@ impl Core {
     }
 
     /// Margin and borrow, checked at arrival for what raises exposure; `more` = shares that it adds to what works.
-    fn exposure_refusal(&self, r: &Record, more: i64) -> Option<String> {
+    pub(super) fn exposure_refusal(&self, r: &Record, more: i64) -> Option<String> {
         let held = self.account.position(r.symbol).qty;
         let others = |o: &&Record| o.perm != r.perm && o.status.is_open() && o.symbol == r.symbol && o.side == r.side;
         let working: i64 = self.orders.live().filter(others).map(Record::remaining).sum();
@@ -230,158 +219,14 @@ impl Core {
             margin_currency: "USD".into(),
             ..OrderState::default()
         };
-        let record = Record {
-            perm: self.orders.next_perm(),
-            client,
-            order_id: order.order_id,
-            symbol,
-            side,
-            terms,
-            sent: order,
-            status: Status::PreSubmitted,
-            cancelling: false,
-            filled: 0,
-            value: Money(0),
-            last_price: Price::NONE,
-            fees: Money(0),
-            completed: None,
-            report_floor: self.now,
-            inbound_floor: self.now,
-            deferral_told: false,
-            cancelled_early: false,
-            undelivered: 0,
-        };
+        let record =
+            Record::new(self.orders.next_perm(), client, symbol, side, terms, order, Status::PreSubmitted, self.now);
         let echo = open_order(&record, self.reference(symbol), &self.config.account, "PreSubmitted", None);
         let Response::OpenOrder { contract, order, .. } = echo else { return };
         let messages = vec![Response::OpenOrder { contract, order, state: Box::new(state) }];
         let there = self.later();
         let back = self.later() - self.now;
         self.agenda.add(there + back, Task::Answer { conn, messages });
-    }
-
-    /// placeOrder with the id of an order that exists.
-    fn modify(&mut self, conn: ConnId, perm: i64, order: Order, out: &mut Vec<Outgoing>) {
-        let Some(r) = self.orders.get_mut(perm) else { return };
-        let id = r.order_id;
-        match r.status {
-            // Recorded: of a filled order it is ignored without a word.
-            Status::Filled => {}
-            Status::Cancelled | Status::Inactive => answer(conn, error(self.now, id, 103, "Duplicate order id"), out),
-            _ if order.action != Some(r.side) => {
-                let text = "Order being modified does not match original order";
-                answer(conn, error(self.now, id, 105, text), out);
-            }
-            Status::Untransmitted => match terms(&order) {
-                Ok(terms) => {
-                    let transmit = order.transmit;
-                    (r.terms, r.sent) = (terms, order);
-                    if transmit {
-                        r.status = Status::Sent;
-                        self.send_in(perm, Task::Arrive { perm });
-                    }
-                }
-                Err((code, text)) => answer(conn, error(self.now, id, code, text), out),
-            },
-            Status::Sent | Status::PreSubmitted | Status::Submitted => match terms(&order) {
-                Ok(_) => self.send_in(perm, Task::Modify { perm, order: Box::new(order) }),
-                Err((code, text)) => answer(conn, error(self.now, id, code, text), out),
-            },
-        }
-    }
-
-    /// A modification reaches the exchange. It keeps its place only when it merely asks for fewer shares.
-    pub(super) fn modify_arrives(&mut self, perm: i64, order: &Order) {
-        let Ok(new) = terms(order) else { return };
-        let Some(r) = self.orders.get(perm).cloned() else { return };
-        if !r.status.is_open() || r.cancelling {
-            return;
-        }
-        let mut changed = r.clone();
-        changed.terms = new;
-        if new.qty > r.terms.qty
-            && let Some(reason) = self.exposure_refusal(&changed, new.qty - r.terms.qty)
-        {
-            let text = format!("Order rejected - reason:{reason}");
-            return self.report(perm, r.client, vec![error(self.now, r.order_id, 201, text)]);
-        }
-        if let Some(kept) = self.orders.get_mut(perm) {
-            kept.terms = new;
-            let (perm_sent, order_id) = (kept.sent.perm_id, kept.order_id);
-            kept.sent = order.clone();
-            (kept.sent.perm_id, kept.sent.order_id) = (perm_sent, order_id);
-        }
-        if let Tif::Gtd(until) = new.tif {
-            self.agenda.add(until, Task::Expire { perm });
-        }
-        if new.qty <= r.filled {
-            self.markets[r.symbol.index()].book.remove(perm);
-            return self.cancelled(perm, None, "Cancelled by Trader");
-        }
-        self.report_pair(perm, r.status.word());
-        if r.status != Status::Submitted {
-            // Recorded off hours: the state comes twice.
-            return self.report_pair(perm, r.status.word());
-        }
-        if new.limit == r.terms.limit && new.qty <= r.terms.qty {
-            self.markets[r.symbol.index()].book.shrink(perm, new.qty - r.filled);
-        } else {
-            self.markets[r.symbol.index()].book.remove(perm);
-            self.work(perm);
-        }
-    }
-
-    /// cancelOrder: of an own order, or of another client's that this connection was shown.
-    pub(super) fn cancel(&mut self, conn: ConnId, order_id: i32, out: &mut Vec<Outgoing>) {
-        let Some(c) = self.sessions.get(conn) else { return };
-        let (client, mut shown) = (c.client, c.shown.iter());
-        let own = self.orders.find(client, order_id);
-        let named = own.or_else(|| shown.find_map(|p| self.orders.get(*p).filter(|r| r.order_id == order_id)));
-        let Some(r) = named else {
-            let text = format!("OrderId {order_id} that needs to be cancelled is not found.");
-            return answer(conn, error(self.now, order_id, 10_147, text), out);
-        };
-        if r.status.is_final() || r.cancelling {
-            let word = if r.status.is_final() { r.status.word() } else { "PendingCancel" };
-            let text = format!("OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {word}.");
-            return answer(conn, error(self.now, order_id, 10_148, text), out);
-        }
-        self.start_cancel(r.perm, client);
-    }
-
-    /// Sends a cancel towards the exchange, with the states that were recorded on the way.
-    pub(super) fn start_cancel(&mut self, perm: i64, by: i32) {
-        let hours = self.source.hours();
-        let in_hours = self.now >= hours.open && self.now < hours.close;
-        let Some(r) = self.orders.get_mut(perm).filter(|r| !r.cancelling) else { return };
-        r.cancelling = true;
-        if r.status == Status::Untransmitted {
-            return self.cancelled(perm, Some(by), "Cancelled by Trader");
-        }
-        let deferring = r.status == Status::PreSubmitted && !r.deferral_told;
-        let unacknowledged = r.status == Status::Sent || r.undelivered > 0 || deferring;
-        r.cancelled_early = unacknowledged;
-        if by == r.client && !unacknowledged && in_hours && r.status == Status::Submitted {
-            let status = order_status(r, "PendingCancel", by);
-            self.report(perm, by, vec![status]);
-        }
-        self.send_in(perm, Task::Cancel { perm, by });
-    }
-
-    /// A cancel reaches the exchange.
-    pub(super) fn cancel_arrives(&mut self, perm: i64, by: i32) {
-        let Some(r) = self.orders.get(perm).cloned() else { return };
-        if r.status.is_final() {
-            // A fill won the race.
-            let text = format!("Cancel attempted when order is not in a cancellable state.  Order permId ={perm}");
-            return self.report(perm, by, vec![error(self.now, r.order_id, 161, text)]);
-        }
-        self.markets[r.symbol.index()].book.remove(perm);
-        if r.cancelled_early && by == r.client && r.filled == 0 {
-            // Recorded: a cancel before the acknowledgement is complete shows PendingCancel twice.
-            self.report_pair(perm, "PendingCancel");
-            self.report_pair(perm, "PendingCancel");
-        }
-        self.cancelled(perm, Some(by), "Cancelled by Trader");
     }
 
     /// The off-hours deferral is confirmed.
@@ -423,7 +268,7 @@ impl Core {
 }
 
 /// The terms of an order, or why they are refused.
-fn terms(order: &Order) -> Result<Terms, Refusal> {
+pub(super) fn terms(order: &Order) -> Result<Terms, Refusal> {
     let qty = order.total_quantity;
     if !(qty > 0.0 && qty <= QTY_MAX) {
         return Err((434, "The order size cannot be zero.".into()));

@@ -91,10 +91,11 @@ impl Core {
         let client = r.client;
         self.fills.push(fill);
         self.report(m.perm, client, messages);
-        self.account_changed(symbol);
+        let told = self.orders.get(m.perm).map_or(self.now, |r| r.report_floor);
+        self.account_changed(symbol, told);
     }
 
-    /// Ends an order that did not fill whole: orderStatus Cancelled, then 202. `by` = the client that asked, who is told.
+    /// Ends an order that did not fill whole: orderStatus Cancelled, then 202. `by` = the client that asked and is told.
     pub(super) fn cancelled(&mut self, perm: i64, by: Option<i32>, how: &str) {
         self.orders.finish(perm, Status::Cancelled, text::eastern(self.now), how.into());
         let Some(r) = self.orders.get(perm) else { return };

@@ -18,6 +18,7 @@
 mod account;
 mod agenda;
 mod book;
+mod changes;
 mod contracts;
 mod core;
 mod data;

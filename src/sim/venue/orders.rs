@@ -107,6 +107,41 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// An order of which nothing has happened yet.
+    #[allow(clippy::too_many_arguments, reason = "what makes an order; a builder would only repeat the names")]
+    pub(super) fn new(
+        perm: i64,
+        client: i32,
+        symbol: SymbolId,
+        side: Side,
+        terms: Terms,
+        sent: Order,
+        status: Status,
+        now: SessionTime,
+    ) -> Self {
+        Self {
+            perm,
+            client,
+            order_id: sent.order_id,
+            symbol,
+            side,
+            terms,
+            sent,
+            status,
+            cancelling: false,
+            filled: 0,
+            value: Money(0),
+            last_price: Price::NONE,
+            fees: Money(0),
+            completed: None,
+            report_floor: now,
+            inbound_floor: now,
+            deferral_told: false,
+            cancelled_early: false,
+            undelivered: 0,
+        }
+    }
+
     pub(super) fn remaining(&self) -> i64 {
         self.terms.qty - self.filled
     }

@@ -10,6 +10,7 @@ use super::contracts::contract;
 use super::core::{Core, PNL_PERIOD, answer};
 use super::reports::error;
 use super::text;
+use crate::clock::SessionTime;
 use crate::domain::{Money, SymbolId};
 use crate::sim::api::{ConnId, Outgoing, Request, Response};
 
@@ -67,14 +68,11 @@ impl Core {
         }
     }
 
-    /// Rows are due soon, once for all changes until then.
-    pub(super) fn account_changed(&mut self, symbol: SymbolId) {
-        let first = self.changed.is_empty();
+    /// Rows about a position are due at `at`, right after the report of the fill that changed it; changes that come
+    /// together are told together.
+    pub(super) fn account_changed(&mut self, symbol: SymbolId, at: SessionTime) {
         self.changed.insert(symbol);
-        if first {
-            let at = self.later();
-            self.agenda.add(at, Task::AccountChanged);
-        }
+        self.agenda.add(at, Task::AccountChanged);
     }
 
     /// Sends changed positions, account values and summaries to whoever listens.

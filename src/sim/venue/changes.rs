@@ -1,0 +1,136 @@
+//! Changes to orders that exist: modification (placeOrder with the same id) and cancel, at the gateway and at the
+//! exchange.
+
+use super::agenda::Task;
+use super::core::{Core, answer};
+use super::entry::terms;
+use super::orders::{Status, Tif};
+use super::reports::{error, order_status};
+use crate::sim::api::{ConnId, Order, Outgoing};
+
+impl Core {
+    /// placeOrder with the id of an order that exists.
+    pub(super) fn modify(&mut self, conn: ConnId, perm: i64, order: Order, out: &mut Vec<Outgoing>) {
+        let Some(r) = self.orders.get_mut(perm) else { return };
+        let id = r.order_id;
+        match r.status {
+            // Recorded: of a filled order it is ignored without a word.
+            Status::Filled => {}
+            Status::Cancelled | Status::Inactive => answer(conn, error(self.now, id, 103, "Duplicate order id"), out),
+            _ if order.action != Some(r.side) => {
+                let text = "Order being modified does not match original order";
+                answer(conn, error(self.now, id, 105, text), out);
+            }
+            Status::Untransmitted => match terms(&order) {
+                Ok(terms) => {
+                    let transmit = order.transmit;
+                    (r.terms, r.sent) = (terms, order);
+                    if transmit {
+                        r.status = Status::Sent;
+                        self.send_in(perm, Task::Arrive { perm });
+                    }
+                }
+                Err((code, text)) => answer(conn, error(self.now, id, code, text), out),
+            },
+            Status::Sent | Status::PreSubmitted | Status::Submitted => match terms(&order) {
+                Ok(_) => self.send_in(perm, Task::Modify { perm, order: Box::new(order) }),
+                Err((code, text)) => answer(conn, error(self.now, id, code, text), out),
+            },
+        }
+    }
+
+    /// A modification reaches the exchange. It keeps its place only when it merely asks for fewer shares.
+    pub(super) fn modify_arrives(&mut self, perm: i64, order: &Order) {
+        let Ok(new) = terms(order) else { return };
+        let Some(r) = self.orders.get(perm).cloned() else { return };
+        if !r.status.is_open() || r.cancelling {
+            return;
+        }
+        let mut changed = r.clone();
+        changed.terms = new;
+        if new.qty > r.terms.qty
+            && let Some(reason) = self.exposure_refusal(&changed, new.qty - r.terms.qty)
+        {
+            let text = format!("Order rejected - reason:{reason}");
+            return self.report(perm, r.client, vec![error(self.now, r.order_id, 201, text)]);
+        }
+        if let Some(kept) = self.orders.get_mut(perm) {
+            kept.terms = new;
+            let (perm_sent, order_id) = (kept.sent.perm_id, kept.order_id);
+            kept.sent = order.clone();
+            (kept.sent.perm_id, kept.sent.order_id) = (perm_sent, order_id);
+        }
+        if let Tif::Gtd(until) = new.tif {
+            self.agenda.add(until, Task::Expire { perm });
+        }
+        if new.qty <= r.filled {
+            self.markets[r.symbol.index()].book.remove(perm);
+            return self.cancelled(perm, None, "Cancelled by Trader");
+        }
+        self.report_pair(perm, r.status.word());
+        if r.status != Status::Submitted {
+            // Recorded off hours: the state comes twice.
+            return self.report_pair(perm, r.status.word());
+        }
+        if new.limit == r.terms.limit && new.qty <= r.terms.qty {
+            self.markets[r.symbol.index()].book.shrink(perm, new.qty - r.filled);
+        } else {
+            self.markets[r.symbol.index()].book.remove(perm);
+            self.work(perm);
+        }
+    }
+
+    /// cancelOrder: of an own order, or of another client's that this connection was shown.
+    pub(super) fn cancel(&mut self, conn: ConnId, order_id: i32, out: &mut Vec<Outgoing>) {
+        let Some(c) = self.sessions.get(conn) else { return };
+        let (client, mut shown) = (c.client, c.shown.iter());
+        let own = self.orders.find(client, order_id);
+        let named = own.or_else(|| shown.find_map(|p| self.orders.get(*p).filter(|r| r.order_id == order_id)));
+        let Some(r) = named else {
+            let text = format!("OrderId {order_id} that needs to be cancelled is not found.");
+            return answer(conn, error(self.now, order_id, 10_147, text), out);
+        };
+        if r.status.is_final() || r.cancelling {
+            let word = if r.status.is_final() { r.status.word() } else { "PendingCancel" };
+            let text = format!("OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {word}.");
+            return answer(conn, error(self.now, order_id, 10_148, text), out);
+        }
+        self.start_cancel(r.perm, client);
+    }
+
+    /// Sends a cancel towards the exchange, with the states that were recorded on the way.
+    pub(super) fn start_cancel(&mut self, perm: i64, by: i32) {
+        let hours = self.source.hours();
+        let in_hours = self.now >= hours.open && self.now < hours.close;
+        let Some(r) = self.orders.get_mut(perm).filter(|r| !r.cancelling) else { return };
+        r.cancelling = true;
+        if r.status == Status::Untransmitted {
+            return self.cancelled(perm, Some(by), "Cancelled by Trader");
+        }
+        let deferring = r.status == Status::PreSubmitted && !r.deferral_told;
+        let unacknowledged = r.status == Status::Sent || r.undelivered > 0 || deferring;
+        r.cancelled_early = unacknowledged;
+        if by == r.client && !unacknowledged && in_hours && r.status == Status::Submitted {
+            let status = order_status(r, "PendingCancel", by);
+            self.report(perm, by, vec![status]);
+        }
+        self.send_in(perm, Task::Cancel { perm, by });
+    }
+
+    /// A cancel reaches the exchange.
+    pub(super) fn cancel_arrives(&mut self, perm: i64, by: i32) {
+        let Some(r) = self.orders.get(perm).cloned() else { return };
+        if r.status.is_final() {
+            // A fill won the race.
+            let text = format!("Cancel attempted when order is not in a cancellable state.  Order permId ={perm}");
+            return self.report(perm, by, vec![error(self.now, r.order_id, 161, text)]);
+        }
+        self.markets[r.symbol.index()].book.remove(perm);
+        if r.cancelled_early && by == r.client && r.filled == 0 {
+            // Recorded: a cancel before the acknowledgement is complete shows PendingCancel twice.
+            self.report_pair(perm, "PendingCancel");
+            self.report_pair(perm, "PendingCancel");
+        }
+        self.cancelled(perm, Some(by), "Cancelled by Trader");
+    }
+}
