@@ -123,6 +123,8 @@ impl RoutingStage {
                 return Err(outside(p.symbol));
             }
             self.book.load_position(p.symbol, p.position);
+            // Until the broker showed it, it may be gone: nothing closes it before.
+            self.book.set_unexplained(p.symbol, -p.position.filled, SessionTime(0));
         }
         for o in &recovered.orders {
             if !self.book.covers(o.terms.symbol) {
