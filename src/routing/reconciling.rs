@@ -5,7 +5,7 @@ use super::facts::{Alert, ReconcileQuery, RoutingOut};
 use super::orders::{Freeze, Proof, ROUND, ReconcileStep, State, Trigger};
 use super::stage::RoutingStage;
 use crate::clock::SessionTime;
-use crate::domain::{OrderId, Qty, SymbolId};
+use crate::domain::{OrderId, SymbolId};
 use crate::pipeline::Outbox;
 use crate::routing::config::secs;
 

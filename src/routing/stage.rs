@@ -220,7 +220,7 @@ impl RoutingStage {
     }
 
     fn on_target(&mut self, now: SessionTime, target: Target, out: &mut Outbox<RoutingOut>) {
-        if !self.book.covers(target.symbol) {
+        if self.cancel_all || !self.book.covers(target.symbol) {
             return;
         }
         let filled = self.book.exposure(target.symbol).filled;
