@@ -140,6 +140,7 @@ pub fn run(settings: &Settings, options: &SessionOptions) -> Result<SessionEnd> 
         counters,
         view,
         notes: Vec::new(),
+        told_poison: false,
     };
     let failure = supervisor.trade(&broker);
     supervisor.wind_down(failure, broker, instruments, latency, speed)
@@ -159,6 +160,7 @@ struct Supervisor<'a> {
     counters: Arc<Counters>,
     view: Arc<Mutex<BrokerView>>,
     notes: Vec<String>,
+    told_poison: bool,
 }
 
 impl Supervisor<'_> {
@@ -168,6 +170,7 @@ impl Supervisor<'_> {
         let mut progress = Progress::new(self.clock.now(), &self.plan, self.options.quiet);
         let failure = loop {
             self.pass_queries();
+            self.watch_journal();
             let now = self.clock.now();
             progress.look(now, &self.counters, self.order_path.open_orders());
             if now >= self.plan.end {
@@ -189,6 +192,15 @@ impl Supervisor<'_> {
         failure
     }
 
+    /// A journal that failed can make nothing durable: no new exposure, positions may still be closed.
+    fn watch_journal(&mut self) {
+        if self.order_path.poisoned() && !self.told_poison {
+            self.told_poison = true;
+            let _ = self.control.push(Control::Disarm { reason: DisarmReason::JournalPoisoned });
+            self.notes.push("the journal failed on its disk: disarmed; check the disk before the next start".into());
+        }
+    }
+
     /// Routing's questions to the worker.
     fn pass_queries(&mut self) {
         while let Some(query) = self.queries.pop() {
@@ -207,7 +219,8 @@ impl Supervisor<'_> {
         mut latency: LatencyRecorder,
         speed: f64,
     ) -> Result<SessionEnd> {
-        let _ = self.control.push(Control::Disarm { reason: DisarmReason::SessionEnd });
+        let reason = if failure.is_some() { DisarmReason::StageFailure } else { DisarmReason::SessionEnd };
+        let _ = self.control.push(Control::Disarm { reason });
         let _ = self.control.push(Control::CancelAll);
         // At least one look, so that routing has seen the controls before its open orders are believed.
         super::pause(LOOK);
