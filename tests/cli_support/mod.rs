@@ -21,7 +21,7 @@ use serde_json::Value;
 /// Generous: only a process that hangs meets it.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a condition is looked at.
-const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The account of the simulated gateway.
 pub(crate) const ACCOUNT: &str = "DU9000001";
@@ -98,12 +98,20 @@ impl Scratch {
         command
     }
 
-    /// `run` against a gateway at `address`, with the plumbing profile; budgets wide, since other tests share the
-    /// cores.
+    /// What these sessions need beside the demo's profile: facts reach the journal soon, budgets are wide since other
+    /// tests share the cores, and the end is flattened late.
+    pub(crate) fn tuned(command: &mut Command) -> &mut Command {
+        for set in ["journal.fact_sync_ms=250", "inference.budget_ms=5000", "session.flat_before_end_min=3"] {
+            command.args(["--set", set]);
+        }
+        command
+    }
+
+    /// `run` against a gateway at `address`, with the plumbing profile.
     pub(crate) fn trader(&self, address: SocketAddr) -> Command {
         let mut command = self.session("run");
         command.args(["--quiet", "--profile", "config/demo.toml", "--set", SYMBOLS]);
-        command.args(["--set", "inference.budget_ms=5000", "--set", "session.flat_before_end_min=3"]);
+        Self::tuned(&mut command);
         command.args(["--set", &format!("broker.port={}", address.port())]);
         command.args(["--set", &format!("broker.account={ACCOUNT}"), "--set", "broker.connect_wait_s=1"]);
         command
@@ -169,34 +177,36 @@ impl Scratch {
         Running { child: command.spawn().unwrap(), out, err }
     }
 
-    /// The journal's records so far; a torn end of a journal that is being written counts as its end.
-    fn records(&self, folder: &str) -> Vec<Record> {
-        let mut records = Vec::new();
-        if let Ok(mut disk) = FileDisk::open_read_only(&self.path(folder)) {
-            let _ = scan(&mut disk, |_, record| records.push(*record));
-        }
-        records
-    }
-
-    /// Orders that work at the broker by the journal's last word.
-    pub(crate) fn working(&self, folder: &str) -> BTreeSet<OrderId> {
-        let mut working = BTreeSet::new();
-        for record in self.records(folder) {
-            if let Record::OrderState(r) = record {
+    /// What the journal says so far: fills, and orders that work at the broker by its last word. A torn end of a
+    /// journal that is being written counts as its end.
+    fn look_at(&self, folder: &str) -> (usize, BTreeSet<OrderId>) {
+        let (mut fills, mut working) = (0, BTreeSet::new());
+        let Ok(mut disk) = FileDisk::open_read_only(&self.path(folder)) else { return (fills, working) };
+        let _ = scan(&mut disk, |_, record| match record {
+            Record::Execution(_) => fills += 1,
+            Record::OrderState(r) => {
                 match State::from_u8(r.to) {
                     Some(State::Acked | State::Partial) => working.insert(r.order_id),
                     _ => working.remove(&r.order_id),
                 };
             }
-        }
-        working
+            _ => {}
+        });
+        (fills, working)
+    }
+
+    /// Orders that work at the broker by the journal's last word.
+    pub(crate) fn working(&self, folder: &str) -> BTreeSet<OrderId> {
+        self.look_at(folder).1
     }
 
     /// Waits until the session has a fill and an order that works at the broker.
     pub(crate) fn wait_until_it_trades(&self, folder: &str, process: &Running) {
-        let filled = || self.records(folder).iter().any(|r| matches!(r, Record::Execution(_)));
-        let seen = || format!("{}\n{:?}", process.so_far(), self.records(folder).last());
-        until("a fill and a working order", || (filled() && !self.working(folder).is_empty()).then_some(()), seen);
+        let trades = || {
+            let (fills, working) = self.look_at(folder);
+            (fills > 0 && !working.is_empty()).then_some(())
+        };
+        until("a fill and a working order", trades, || format!("{}\n{:?}", process.so_far(), self.look_at(folder)));
     }
 
     /// The report's summary.
