@@ -1,7 +1,7 @@
 //! What a session's records add up to, to compare with the broker to the cent: executions by id, positions, cash,
 //! commissions. Corrections replace what they correct; foreign fills are listed and not summed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::disk::Disk;
 use super::reader::{JournalError, scan};
@@ -35,6 +35,8 @@ pub struct ExecutionTotal {
 pub struct Totals {
     /// By execution id.
     pub executions: BTreeMap<String, ExecutionTotal>,
+    /// Ids of executions that other epochs recorded: the broker's list of the day names them as well.
+    pub of_other_epochs: BTreeSet<String>,
     /// Signed shares by ticker that the session's own fills moved.
     pub moved: BTreeMap<String, Qty>,
     /// Signed shares by ticker after the whole journal.
@@ -100,6 +102,8 @@ pub fn totals<D: Disk>(disk: &mut D, epoch: Option<u64>) -> Result<Totals, Journ
                 all.insert(id.clone(), line.clone());
                 if ours {
                     t.executions.insert(id, line);
+                } else {
+                    t.of_other_epochs.insert(id);
                 }
             }
             Record::Commission(r) => {
