@@ -63,6 +63,9 @@ impl Ending<'_> {
         if !rejects.is_empty() {
             notes.push(format!("guards refused: {}", rejects.join(", ")));
         }
+        if self.view.net_first.is_none() || self.view.net_last.is_none() {
+            notes.push("P&L is unknown: the broker never told a net liquidation value (0.00 stands for it)".into());
+        }
         let mut summary = Summary {
             source: self.source.clone(),
             symbols: self.instruments.len() as u64,
@@ -120,6 +123,10 @@ impl Ending<'_> {
             compared.details.push(format!("execution {id}: at the broker, not in the journal"));
             compared.differences += 1;
         }
+        for id in book.executions.keys().filter(|id| !self.view.executions.contains_key(*id)) {
+            compared.details.push(format!("execution {id}: in the journal, not in the broker's list"));
+            compared.differences += 1;
+        }
         Some(compared)
     }
 
@@ -164,4 +171,102 @@ fn exercised(audit: &Value) -> BTreeMap<String, Exercised> {
     .into_iter()
     .map(|(name, value)| (name.to_string(), value))
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Layers;
+    use crate::domain::{OrderId, PermId, Price, Side};
+    use crate::journal::ExecutionTotal;
+    use crate::message::{BrokerEvent, CommissionFact, ExecId, ExecutionFact};
+
+    fn fill(id: &str) -> [BrokerEvent; 2] {
+        let exec_id = ExecId::new(id).unwrap();
+        let execution = ExecutionFact {
+            exec_id,
+            order_id: OrderId(1),
+            client: Default::default(),
+            perm_id: PermId(1),
+            symbol: Some(SymbolId(0)),
+            side: Side::Buy,
+            qty: Qty(1),
+            price: Price(10_000_000),
+            cumulative: Qty(1),
+            broker_time: None,
+            order_ref: Default::default(),
+        };
+        let commission = CommissionFact { exec_id, commission: Money(1_000_000), realized: None };
+        [BrokerEvent::Execution(execution), BrokerEvent::Commission(commission)]
+    }
+
+    fn recorded(id: &str) -> (String, ExecutionTotal) {
+        let line = ExecutionTotal {
+            ticker: "A".into(),
+            order_id: OrderId(1),
+            perm_id: PermId(1),
+            side: Side::Buy,
+            qty: Qty(1),
+            price: Price(10_000_000),
+            commission: Some(Money(1_000_000)),
+            external: false,
+        };
+        (id.into(), line)
+    }
+
+    /// The differences after `live` came on the stream and `listed` in the last list; the day's journal has "a" of a
+    /// former process and "b".
+    fn differences(live: &[&str], listed: &[&str]) -> Vec<String> {
+        let settings =
+            crate::config::Settings::from_table(Layers::base("config/default.toml".as_ref()).unwrap().finish());
+        let (settings, counters) = (settings.unwrap(), Counters::new(&["none"]));
+        let mut view = BrokerView::default();
+        let account = |dollars: i64| BrokerEvent::Account {
+            net_liquidation: Some(Money(0)),
+            cash: Some(Money(dollars * 1_000_000)),
+            excess_liquidity: None,
+            buying_power: None,
+        };
+        view.see(&account(100));
+        live.iter().flat_map(|id| fill(id)).for_each(|e| view.see(&e));
+        view.expect_fresh();
+        listed.iter().flat_map(|id| fill(id)).for_each(|e| view.see(&e));
+        view.see(&account(89));
+        view.complete = FINAL_LISTS.to_vec();
+        let book = DayBook {
+            executions: [recorded("a"), recorded("b")].into(),
+            earlier: 1,
+            cash_flow: Money(-20_000_000),
+            commissions: Money(2_000_000),
+            cash_before: Some(Money(111_000_000)),
+            ..DayBook::default()
+        };
+        let ending = Ending {
+            settings: &settings,
+            source: String::new(),
+            speed: 1.0,
+            instruments: &[],
+            counters: &counters,
+            decisions: 0,
+            latency: &LatencyRecorder::new().unwrap(),
+            view: &view,
+            book: Some(&book),
+            audit: None,
+            notes: Vec::new(),
+        };
+        ending.reconciliation().unwrap().details
+    }
+
+    #[test]
+    fn a_former_processs_fills_are_no_difference() {
+        assert_eq!(differences(&["a", "b"], &["a", "b"]), [] as [String; 0]);
+    }
+
+    #[test]
+    fn a_fill_that_the_brokers_list_lacks_is_a_difference_though_the_stream_told_it() {
+        let details = differences(&["a", "b"], &["a"]);
+        assert!(details.iter().any(|d| d == "execution b: in the journal, not in the broker's list"), "{details:?}");
+        let details = differences(&["b"], &["b", "c"]);
+        assert!(details.iter().any(|d| d == "execution c: at the broker, not in the journal"), "{details:?}");
+    }
 }

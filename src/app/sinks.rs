@@ -46,9 +46,11 @@ pub struct BrokerView {
 }
 
 impl BrokerView {
-    /// Forgets which lists came: the next ones count.
+    /// Forgets which lists came, and the executions of the live stream, which the journal was fed from: what the next
+    /// lists say counts.
     pub fn expect_fresh(&mut self) {
         self.complete.clear();
+        self.executions.clear();
     }
 
     /// Takes one fact in.
