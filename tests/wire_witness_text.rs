@@ -1,5 +1,5 @@
 //! Public TWS clients as witnesses of the text encoding: their encoders' frames are read and their decoders read
-//! ours, at every server version that each speaks; `ib_async` trades through the product's gateway process. The
+//! ours, at every server version that each speaks; both trade through the product's gateway process. The
 //! clients are installed into a virtual environment under the build folder; where they cannot be, the tests say
 //! that they skip.
 
@@ -205,7 +205,7 @@ fn public_clients_requests_are_read_at_every_version() {
         *counts.entry(line["client"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     println!("requests read: {counts:?}");
-    assert_eq!(counts["nautilus"], expected.len() * 44);
+    assert_eq!(counts["nautilus"], expected.len() * 69);
     assert_eq!(counts["ib_async"], expected.len() * 22);
 }
 
@@ -499,14 +499,23 @@ fn history(version: i64) -> Vec<u8> {
 fn public_clients_read_the_answers_at_every_version() {
     let Some(python) = python() else { return };
     let mut input = String::new();
+    let mut messages = 0;
     let mut add = |version: i64, frame: &[u8], expect: &Value| {
-        // Length, then the message id as text.
-        let (id, fields) = frame[4..].split_at(frame[4..].iter().position(|b| *b == 0).unwrap());
-        let id: i64 = std::str::from_utf8(id).unwrap().parse().unwrap();
-        let line = json!({"version": version, "id": id, "fields": STANDARD.encode(&fields[1..]), "expect": expect});
+        // Length, then the message id, as text below 201.
+        let (id, fields) = if version > 200 {
+            (i32::from_be_bytes(frame[4..8].try_into().unwrap()), &frame[8..])
+        } else {
+            let end = 4 + frame[4..].iter().position(|b| *b == 0).unwrap();
+            (std::str::from_utf8(&frame[4..end]).unwrap().parse().unwrap(), &frame[end + 1..])
+        };
+        if id > 200 {
+            return;
+        }
+        let line = json!({"version": version, "id": id, "fields": STANDARD.encode(fields), "expect": expect});
         writeln!(input, "{line}").unwrap();
+        messages += if version <= 178 { 2 } else { 1 };
     };
-    for version in 157..=200 {
+    for version in 157..=212 {
         for (response, expect) in answers(version) {
             let mut frame = Vec::new();
             Codec::new(at(version)).encode_response(response, &mut frame).unwrap();
@@ -522,8 +531,9 @@ fn public_clients_read_the_answers_at_every_version() {
     let lines = script(&python, "text_codec.py", &["read"], input);
     let (count, differences) = lines.split_last().unwrap();
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
-    let kinds = answers(200).len() + 1;
-    assert_eq!(serde_json::from_str::<Value>(count).unwrap()["messages"], kinds * (44 + 22));
+    println!("answers read: {messages}");
+    assert!(messages > (answers(200).len() + 1) * 66, "{messages}");
+    assert_eq!(serde_json::from_str::<Value>(count).unwrap()["messages"], messages);
 }
 
 /// The product's gateway, ended when dropped.
@@ -536,28 +546,64 @@ impl Drop for Gateway {
     }
 }
 
+impl Gateway {
+    /// Started with `args`, and its address once it listens.
+    fn start(args: &[&str], folder: &Path) -> (Self, String) {
+        let child = Command::new(env!("CARGO_BIN_EXE_ibkr-trader"))
+            .args(["gateway", "--listen", "127.0.0.1:0", "--symbols", "5", "--seed", "1", "--speed", "5"])
+            .args(args)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut gateway = Self(child);
+        let mut lines = BufReader::new(gateway.0.stdout.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
+            .expect("the gateway says where it listens");
+        // What it prints later must not fill the pipe; the thread ends with the process.
+        std::thread::spawn(move || lines.map_while(Result::ok).count());
+        (gateway, address)
+    }
+}
+
+#[test]
+fn a_client_of_all_versions_trades_at_each_kind_of_version() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // First and last of each encoding, and where large messages change.
+    for version in ["157", "164", "177", "196", "200", "201", "203", "207", "212", "213"] {
+        let (gateway, address) = Gateway::start(&["--max-version", version], folder.path());
+        let lines = script(&python, "official.py", &[&address, "AAPL", "--timeout", "60"], String::new());
+        drop(gateway);
+        let steps: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(steps[0]["server_version"].to_string(), version);
+        assert_eq!(steps.last().unwrap()["step"], "done", "{version}");
+        let fills: Vec<&Value> = steps.iter().filter(|s| s["step"] == "fill").collect();
+        let sides: Vec<&str> = fills.iter().map(|f| f["side"].as_str().unwrap()).collect();
+        assert_eq!(sides, ["BOT", "SLD"], "{version}");
+        assert!(fills.iter().all(|f| f["commission"].as_f64().unwrap() > 0.0 && f["filled"] == 1.0), "{fills:?}");
+    }
+}
+
 #[test]
 fn ib_async_trades_through_the_products_gateway() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let gateway = Command::new(env!("CARGO_BIN_EXE_ibkr-trader"))
-        .args(["gateway", "--listen", "127.0.0.1:0", "--symbols", "5", "--seed", "1", "--speed", "5"])
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut gateway = Gateway(gateway);
-    let mut lines = BufReader::new(gateway.0.stdout.take().unwrap()).lines();
-    let address = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
-        .expect("the gateway says where it listens");
-    let rest = std::thread::spawn(move || lines.map_while(Result::ok).count());
-    let lines = script(&python, "text.py", &[&address, "AAPL"], String::new());
-    drop(gateway);
-    rest.join().unwrap();
+    // The first and the last version that it speaks.
+    for version in [157, 178] {
+        let (gateway, address) = Gateway::start(&["--max-version", &version.to_string()], folder.path());
+        let lines = script(&python, "text.py", &[&address, "AAPL"], String::new());
+        drop(gateway);
+        check_ib_async(version, &lines);
+    }
+}
+
+fn check_ib_async(version: i32, lines: &[String]) {
     let steps: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = steps.iter().map(|s| s["step"].as_str().unwrap()).collect();
     assert_eq!(
@@ -580,7 +626,7 @@ fn ib_async_trades_through_the_products_gateway() {
         ]
     );
     let number = |i: usize, name: &str| steps[i][name].as_f64().unwrap();
-    assert_eq!((&steps[0]["version"], &steps[0]["accounts"][0]), (&json!(178), &json!("DU9000001")));
+    assert_eq!((&steps[0]["version"], &steps[0]["accounts"][0]), (&json!(version), &json!("DU9000001")));
     assert_eq!((&steps[1]["con_id"], &steps[1]["primary"]), (&json!(265_598), &json!("NASDAQ")));
     assert!(number(2, "ask") > number(2, "bid") && number(2, "bid_size") > 0.0, "{}", steps[2]);
     assert!(number(3, "bars") >= 1.0 && number(3, "close") > 0.0, "{}", steps[3]);

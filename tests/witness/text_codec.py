@@ -1,4 +1,4 @@
-"""Lets two public TWS clients read and write single text messages at any server version.
+"""Lets two public TWS clients read single text messages and write requests at any server version.
 
 text_codec.py read   reads lines `{"version", "id", "fields", "expect"}` (fields: base64) and prints each difference
                      between what the clients' decoders read and the expected values, then the number of messages
@@ -20,7 +20,8 @@ import ibapi.order_cancel
 import ib_async.client
 import ib_async.decoder
 
-VERSIONS = range(157, 201)
+# Text, mixed from 201 on, protobuf from 213 on.
+VERSIONS = range(157, 226)
 IB_ASYNC_VERSIONS = range(157, 179)
 
 

@@ -3,6 +3,9 @@
 //! its fields at each version, for both directions: mistakes could cancel between the two sides of this project,
 //! so independent clients are the proof (tests). The vocabulary's fields that a message has no place for at a
 //! version are lost, as they are with a real gateway.
+//!
+//! A new answer takes its id and its empty form in `blank`, its topic in `describe` and its fields in the topic's
+//! file; a new request takes all of these in `requests`; both take a version in the tables of this file.
 
 mod account;
 mod blank;

@@ -5,6 +5,8 @@
 use super::fields::{Fields, UNSET, UNSET_INT};
 use super::market::contract;
 use crate::sim::api::{Contract, Execution, Order, OrderState, Response};
+use crate::sim::wire::codec::DecodeError;
+use crate::sim::wire::codec::convert::SHAREHOLDER;
 
 /// Every version.
 const ALWAYS: i32 = i32::MAX;
@@ -216,7 +218,7 @@ fn completed_order(f: &mut impl Fields, c: &mut Contract, o: &mut Order, s: &mut
     f.text(&mut o.auto_cancel_date);
     f.number(&mut o.filled_quantity);
     // Reference future, cancelled with the parent, shareholder, imbalance only, routed to the BBO.
-    f.constants(&["0", "0", crate::sim::wire::codec::convert::SHAREHOLDER, "0", "0"]);
+    f.constants(&["0", "0", SHAREHOLDER, "0", "0"]);
     f.long(&mut o.parent_perm_id);
     f.text(&mut s.completed_time);
     f.text(&mut s.completed_status);
@@ -317,7 +319,7 @@ pub(super) fn conditions(f: &mut impl Fields) {
             6 | 7 => &["", "", "", "", ""],
             _ => {
                 let (id, text) = (f.id(), format!("condition type {kind}"));
-                f.fail(crate::sim::wire::codec::DecodeError::Decimal { id, text });
+                f.fail(DecodeError::Decimal { id, text });
                 return;
             }
         };
