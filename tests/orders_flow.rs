@@ -375,6 +375,24 @@ fn cancel_all_leaves_nothing_working_and_forgets_targets() {
 }
 
 #[test]
+fn after_cancel_all_no_target_is_worked_until_armed_again() {
+    let mut rig = Rig::ready(1, config());
+    rig.target(0, 100, Cause::Enter);
+    rig.settle();
+    rig.broker().fill(OrderId(1), 100);
+    rig.settle();
+    rig.feed(RoutingIn::Control(Control::CancelAll));
+    // Decision does not know that the session ends and goes on asking.
+    rig.target_as(0, 0, Cause::Flatten, Urgency::Cross);
+    rig.wait_s(5);
+    assert!(rig.broker().live().is_empty(), "an order that nobody would cancel any more");
+    rig.feed(RoutingIn::Control(Control::Arm));
+    rig.target_as(0, 0, Cause::Flatten, Urgency::Cross);
+    rig.settle();
+    assert_eq!(rig.broker().live().len(), 1);
+}
+
+#[test]
 fn the_daily_loss_latches_and_still_lets_positions_go() {
     let mut c = config();
     c.limits.daily_loss_pct = 1;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::day_book::DayBook;
 use super::sinks::BrokerView;
 use crate::config::Settings;
 use crate::domain::{Instrument, Money, Qty, SymbolId};
-use crate::journal::Totals;
 use crate::message::SnapshotKind;
 use crate::telemetry::{
     Book, Counter, Counters, Dollars, Exercised, Host, LatencyRecorder, Reconciliation, Summary, Violations,
@@ -36,8 +36,8 @@ pub struct Ending<'a> {
     pub latency: &'a LatencyRecorder,
     /// What the broker said.
     pub view: &'a BrokerView,
-    /// What the journal adds up to.
-    pub totals: Option<&'a Totals>,
+    /// What the journal says of the day.
+    pub book: Option<&'a DayBook>,
     /// The referee's audit, of a simulated gateway.
     pub audit: Option<&'a Value>,
     /// Sentences for the reader.
@@ -54,6 +54,9 @@ impl Ending<'_> {
         }
         if let Some(why) = self.audit.is_none().then_some("violations are counted by a simulated gateway only") {
             notes.push(why.into());
+        }
+        if let Some(earlier) = self.book.map(|b| b.earlier).filter(|n| *n > 0) {
+            notes.push(format!("the books are the day's: {earlier} executions are of earlier runs"));
         }
         let rejects = self.counters.rejects().into_iter().filter(|(_, n)| *n > 0);
         let rejects: Vec<_> = rejects.map(|(name, n)| format!("{name} {n}")).collect();
@@ -94,7 +97,9 @@ impl Ending<'_> {
     /// `None` when a list was not read to its end: a time-out is not an empty list.
     fn reconciliation(&self) -> Option<Reconciliation> {
         let whole = FINAL_LISTS.iter().all(|kind| self.view.complete.contains(kind));
-        let (totals, first, last) = (self.totals?, self.view.cash_first?, self.view.cash_last?);
+        let (book, last) = (self.book?, self.view.cash_last?);
+        // A restart sees its own first figure after the day's first fills.
+        let first = book.cash_before.or(self.view.cash_first)?;
         if !whole {
             return None;
         }
@@ -105,13 +110,13 @@ impl Ending<'_> {
             commissions: self.view.commissions.values().copied().sum(),
         };
         let journal = Book {
-            executions: totals.executions.len() as u64,
-            positions: totals.positions.clone().into_iter().filter(|(_, q)| *q != Qty::ZERO).collect(),
-            cash: first + totals.cash_flow - totals.commissions,
-            commissions: totals.commissions,
+            executions: book.executions.len() as u64,
+            positions: book.positions.clone().into_iter().filter(|(_, q)| *q != Qty::ZERO).collect(),
+            cash: first + book.cash_flow - book.commissions,
+            commissions: book.commissions,
         };
         let mut compared = Reconciliation::compare(broker, journal);
-        for id in self.view.executions.keys().filter(|id| !totals.executions.contains_key(*id)) {
+        for id in self.view.executions.keys().filter(|id| !book.executions.contains_key(*id)) {
             compared.details.push(format!("execution {id}: at the broker, not in the journal"));
             compared.differences += 1;
         }
