@@ -17,6 +17,10 @@ pub(super) struct Seen {
     /// 0 for a market order.
     pub(super) price: Price,
     pub(super) order_ref: String,
+    /// Its bracket parent's order id, 0 = none.
+    pub(super) parent_id: i32,
+    /// Its OCA group; children of one parent are a group even without a name.
+    pub(super) group: String,
     pub(super) perm_id: i64,
     /// Neither filled, cancelled nor refused so far.
     pub(super) working: bool,
@@ -31,7 +35,8 @@ pub(super) struct Ledger {
     pub(super) positions: BTreeMap<String, i64>,
     pub(super) cash: Money,
     pub(super) commissions: Money,
-    exec_ids: BTreeSet<String>,
+    /// Without its correction number: what each execution last said, as (signed shares, price).
+    executions: BTreeMap<String, (i64, Price)>,
     commission_ids: BTreeSet<String>,
     pub(super) cancels_asked: u64,
 }
@@ -44,7 +49,7 @@ impl Ledger {
             positions: BTreeMap::new(),
             cash,
             commissions: Money(0),
-            exec_ids: BTreeSet::new(),
+            executions: BTreeMap::new(),
             commission_ids: BTreeSet::new(),
             cancels_asked: 0,
         }
@@ -68,17 +73,19 @@ impl Ledger {
         self.cancels_asked += 1;
     }
 
+    /// An execution counts once; the same id with a higher number after its last period replaces it.
     pub(super) fn execution(&mut self, symbol: &str, e: &Execution) {
-        if !self.exec_ids.insert(e.exec_id.clone()) {
-            return;
-        }
         let shares = e.shares as i64;
         let signed = if e.side == "BOT" { shares } else { -shares };
-        *self.positions.entry(symbol.to_string()).or_default() += signed;
-        self.cash -= Money(signed * Price::from_f64(e.price).0);
+        let (root, _) = e.exec_id.rsplit_once('.').unwrap_or((&e.exec_id, ""));
+        let new = (signed, Price::from_f64(e.price));
+        let old = self.executions.insert(root.to_string(), new);
+        let (was, was_price) = old.unwrap_or((0, Price::NONE));
+        *self.positions.entry(symbol.to_string()).or_default() += signed - was;
+        self.cash -= Money(signed * new.1.0) - Money(was * was_price.0);
         let key = (e.client_id, e.order_id);
         if let Some(o) = self.orders.get_mut(&key) {
-            o.filled += shares;
+            o.filled += shares - was.abs();
             if o.filled >= o.qty {
                 self.end(key);
             }
@@ -141,18 +148,54 @@ impl Ledger {
         self.positions.get(symbol).copied().unwrap_or(0)
     }
 
-    /// Working shares of a symbol by side, without one order: (buys, sells).
+    /// Working shares of a symbol by side, without one order: (buys, sells). Of an OCA group the largest order counts, of
+    /// a child no more than its parent has filled.
     pub(super) fn exposure(&self, symbol: &str, without: (i32, i32)) -> (i64, i64) {
         let mut sides = (0, 0);
-        for (_, o) in self.working().filter(|(k, o)| **k != without && o.symbol == symbol) {
-            let left = (o.qty - o.filled).max(0);
-            *(if o.side == Side::Buy { &mut sides.0 } else { &mut sides.1 }) += left;
+        let mut groups: BTreeMap<(i32, bool, &str), i64> = BTreeMap::new();
+        for (key, o) in self.working().filter(|(k, o)| **k != without && o.symbol == symbol) {
+            let left = self.most(key.0, o, (o.qty - o.filled).max(0), o.filled);
+            let buys = o.side == Side::Buy;
+            let sum = if buys { &mut sides.0 } else { &mut sides.1 };
+            if o.group.is_empty() {
+                *sum += left;
+                continue;
+            }
+            let largest = groups.entry((key.0, buys, o.group.as_str())).or_default();
+            *sum += (left - *largest).max(0);
+            *largest = (*largest).max(left);
         }
         sides
     }
 
+    /// Of `left` shares, what the parent's fills let an order have.
+    pub(super) fn most(&self, client: i32, o: &Seen, left: i64, filled: i64) -> i64 {
+        if o.parent_id == 0 {
+            return left;
+        }
+        let parent = self.orders.get(&(client, o.parent_id)).map_or(0, |p| p.filled);
+        left.min((parent - filled).max(0))
+    }
+
+    /// The largest working order of a group on a side, without one order.
+    pub(super) fn group_largest(&self, client: i32, new: &Seen, without: (i32, i32)) -> i64 {
+        if new.group.is_empty() {
+            return 0;
+        }
+        let same = |(k, o): &(&(i32, i32), &Seen)| {
+            **k != without && k.0 == client && o.symbol == new.symbol && o.side == new.side && o.group == new.group
+        };
+        let left = |(k, o): (&(i32, i32), &Seen)| self.most(k.0, o, (o.qty - o.filled).max(0), o.filled);
+        self.working().filter(same).map(left).max().unwrap_or(0)
+    }
+
+    /// Starts from books that an earlier process left.
+    pub(super) fn resume(&mut self, cash: Money, commissions: Money, positions: BTreeMap<String, i64>) {
+        (self.cash, self.commissions, self.positions) = (cash, commissions, positions);
+    }
+
     /// Executions seen.
     pub(super) fn executions(&self) -> u64 {
-        self.exec_ids.len() as u64
+        self.executions.len() as u64
     }
 }

@@ -44,6 +44,8 @@ pub struct Facts {
     pub lowest_print: Price,
     /// Shares that can be borrowed.
     pub shortable: Qty,
+    /// The short-sale restriction was triggered on the previous trading day and holds today.
+    pub restricted_yesterday: bool,
 }
 
 /// Where the referee asks about the market and, at the end, about the venue's books.
@@ -100,6 +102,11 @@ impl Referee {
             recent: VecDeque::new(),
             refs: BTreeMap::new(),
         }
+    }
+
+    /// Starts from the books that an earlier process left.
+    pub fn resume(&mut self, cash: Money, commissions: Money, positions: BTreeMap<String, i64>) {
+        self.ledger.resume(cash, commissions, positions);
     }
 
     /// Sees a request as it arrives.

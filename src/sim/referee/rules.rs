@@ -44,6 +44,31 @@ impl Case<'_> {
     }
 }
 
+/// The price that an order names: its limit, else its stop; none of a market order.
+fn named_price(order: &Order) -> Price {
+    let dollars = match order.order_type.as_str() {
+        "MKT" | "MOC" => None,
+        "STP" => order.aux_price,
+        "TRAIL" => order.trail_stop_price,
+        _ => order.limit_price,
+    };
+    Price::from_f64(dollars.unwrap_or(0.0))
+}
+
+/// The prices of an order that must lie on the grid; an absent one that must be there shows as none.
+fn grid_prices(order: &Order) -> Vec<Price> {
+    let price = |p: Option<f64>| Price::from_f64(p.unwrap_or(0.0));
+    match order.order_type.as_str() {
+        "MKT" | "MOC" => Vec::new(),
+        "STP" => vec![price(order.aux_price)],
+        "TRAIL" => vec![price(order.trail_stop_price)],
+        "STP LMT" => vec![price(order.limit_price), price(order.aux_price)],
+        // A pegged order's limit is a cap and may be left out.
+        "MIDPRICE" | "PEG MID" | "REL" => order.limit_price.filter(|p| *p != 0.0).map(Price::from_f64).into_iter().collect(),
+        _ => vec![price(order.limit_price)],
+    }
+}
+
 impl Referee {
     /// Judges a placeOrder.
     pub(super) fn judge(
@@ -68,12 +93,26 @@ impl Referee {
             return self.violation("guard", now, client, id, "bad_side_or_quantity", format!("{order:?}"));
         };
         let qty = order.total_quantity as i64;
-        let limit =
-            if order.order_type == "MKT" { Price::NONE } else { Price::from_f64(order.limit_price.unwrap_or(0.0)) };
+        let limit = named_price(order);
         let held = self.ledger.held(&facts.symbol);
         let (buys, sells) = self.ledger.exposure(&facts.symbol, (client, id));
         let already = self.ledger.orders.get(&(client, id)).map_or(0, |o| o.filled);
-        let left = (qty - already).max(0);
+        let child = order.parent_id != 0 && order.oca_group.is_empty();
+        let seen = Seen {
+            symbol: facts.symbol.clone(),
+            side,
+            qty,
+            filled: 0,
+            price: limit,
+            order_ref: order.order_ref.clone(),
+            parent_id: order.parent_id,
+            group: if child { format!("child of {}", order.parent_id) } else { order.oca_group.clone() },
+            perm_id: 0,
+            working: true,
+        };
+        let left = self.ledger.most(client, &seen, (qty - already).max(0), already);
+        // In its OCA group only the largest order counts, and the others are in `buys` and `sells` already.
+        let left = (left - self.ledger.group_largest(client, &seen, (client, id))).max(0);
         let worst = match side {
             Side::Buy => held + buys + left,
             Side::Sell => held - sells - left,
@@ -82,22 +121,13 @@ impl Referee {
         let case = Case { now, client, order, facts: &facts, side, qty, price, held, worst };
         self.guards(&case);
         self.active_orders(&case);
-        self.short(&case, limit);
+        let short_limit = if matches!(order.order_type.as_str(), "STP" | "TRAIL") { Price::NONE } else { limit };
+        self.short(&case, short_limit);
         self.margin(&case, market);
         let modifies = self.ledger.orders.contains_key(&(client, id));
         if !modifies {
             self.duplicates(&case, limit);
         }
-        let seen = Seen {
-            symbol: facts.symbol.clone(),
-            side,
-            qty,
-            filled: 0,
-            price: limit,
-            order_ref: order.order_ref.clone(),
-            perm_id: 0,
-            working: true,
-        };
         self.ledger.placed(client, id, seen);
     }
 
@@ -128,11 +158,10 @@ impl Referee {
         if c.raises() && (c.now < opens || c.now >= closes) {
             self.guard(c, "session", format!("exposure raised at {}, permitted {opens} to {closes}", c.now));
         }
-        if c.order.order_type != "MKT" {
-            let tick = l.tick_at(c.price);
-            let limit = Price::from_f64(c.order.limit_price.unwrap_or(0.0));
-            if !limit.is_some() || !tick.is_some() || limit.0 % tick.0 != 0 {
-                self.guard(c, "price_grid", format!("{:?} is off the {tick} grid", c.order.limit_price));
+        for price in grid_prices(c.order) {
+            let tick = l.tick_at(price);
+            if !price.is_some() || !tick.is_some() || price.0 % tick.0 != 0 {
+                self.guard(c, "price_grid", format!("{price} is off the {tick} grid"));
             }
         }
         if !c.order.account.is_empty() && c.order.account != self.account {
@@ -169,7 +198,8 @@ impl Referee {
             ssr("prior_close_unknown", "the restriction can't be ruled out".into());
             return;
         }
-        let restricted = f.lowest_print.is_some() && 10 * f.lowest_print.0 <= 9 * f.prior_close.0;
+        let today = f.lowest_print.is_some() && 10 * f.lowest_print.0 <= 9 * f.prior_close.0;
+        let restricted = today || f.restricted_yesterday;
         if restricted {
             if limit <= f.lowest_bid {
                 ssr("price_test", format!("short at {limit}, bid {}", f.lowest_bid));

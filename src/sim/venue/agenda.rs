@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::{MILLISECOND, Nanos, SECOND, SessionTime};
+use crate::domain::SymbolId;
 use crate::sim::api::{ConnId, Order, Response};
 use crate::sim::market::rng::Draw;
 
@@ -24,10 +25,18 @@ pub(super) enum Task {
     Expire { perm: i64 },
     /// An off-hours order's deferral is confirmed: warning 399 and a repeated state.
     Deferred { perm: i64 },
+    /// A good-after-time order's time has come.
+    Release { perm: i64 },
+    /// A fill elsewhere in its OCA group takes shares off it; the report of it is one way behind.
+    OcaReduce { perm: i64, qty: i64 },
     /// Messages about an order reach the client `client`, if it is connected.
     Report { perm: i64, client: i32, messages: Vec<Response> },
     /// Messages that answer a connection's request.
     Answer { conn: ConnId, messages: Vec<Response> },
+    /// A look at the account's margin.
+    MarginCheck,
+    /// A symbol's trading stops (tick 49's value) or resumes (0).
+    Halt { symbol: SymbolId, kind: i32 },
     /// The opening bell.
     Open,
     /// The closing bell.

@@ -87,6 +87,12 @@ impl Book {
         Some(self.resting.remove(at))
     }
 
+    /// Puts an order that was just removed back as it was.
+    pub(super) fn put_back(&mut self, order: Resting) {
+        let at = self.resting.partition_point(|r| rank(r) <= rank(&order));
+        self.resting.insert(at, order);
+    }
+
     /// Fewer shares for an order, keeping its place.
     pub(super) fn shrink(&mut self, perm: i64, remaining: i64) {
         if let Some(r) = self.resting.iter_mut().find(|r| r.perm == perm) {
@@ -94,8 +100,8 @@ impl Book {
         }
     }
 
-    /// A new quote; matches it causes go to `out`.
-    pub(super) fn on_quote(&mut self, quote: Quote, out: &mut Vec<Match>) {
+    /// A new quote that matches nothing: trading is halted.
+    pub(super) fn set_quote(&mut self, quote: Quote) {
         if (quote.bid, quote.bid_size) != (self.quote.bid, self.quote.bid_size) {
             self.left_bid = quote.bid_size.0;
         }
@@ -103,6 +109,11 @@ impl Book {
             self.left_ask = quote.ask_size.0;
         }
         self.quote = quote;
+    }
+
+    /// A new quote; matches it causes go to `out`.
+    pub(super) fn on_quote(&mut self, quote: Quote, out: &mut Vec<Match>) {
+        self.set_quote(quote);
         if self.resting.is_empty() {
             return;
         }

@@ -3,7 +3,7 @@
 
 use super::agenda::Task;
 use super::core::{Core, answer};
-use super::entry::terms;
+use super::terms::terms;
 use super::orders::{Status, Tif};
 use super::reports::{error, order_status};
 use crate::sim::api::{ConnId, Order, Outgoing};
@@ -24,10 +24,10 @@ impl Core {
             Status::Untransmitted => match terms(&order) {
                 Ok(terms) => {
                     let transmit = order.transmit;
-                    (r.terms, r.sent) = (terms, order);
+                    r.terms = terms;
+                    r.take_fields(order);
                     if transmit {
-                        r.status = Status::Sent;
-                        self.send_in(perm, Task::Arrive { perm });
+                        self.transmit(perm);
                     }
                 }
                 Err((code, text)) => answer(conn, error(self.now, id, code, text), out),
@@ -56,9 +56,7 @@ impl Core {
         }
         if let Some(kept) = self.orders.get_mut(perm) {
             kept.terms = new;
-            let (perm_sent, order_id) = (kept.sent.perm_id, kept.order_id);
-            kept.sent = order.clone();
-            (kept.sent.perm_id, kept.sent.order_id) = (perm_sent, order_id);
+            kept.take_fields(order.clone());
         }
         if let Tif::Gtd(until) = new.tif {
             self.agenda.add(until, Task::Expire { perm });
@@ -70,7 +68,9 @@ impl Core {
         self.report_pair(perm, r.status.word());
         if r.status != Status::Submitted {
             // Recorded off hours: the state comes twice.
-            return self.report_pair(perm, r.status.word());
+            self.report_pair(perm, r.status.word());
+            self.watch_order(perm);
+            return self.try_release(perm);
         }
         if new.limit == r.terms.limit && new.qty <= r.terms.qty {
             self.markets[r.symbol.index()].book.shrink(perm, new.qty - r.filled);
@@ -91,7 +91,12 @@ impl Core {
             return answer(conn, error(self.now, order_id, 10_147, text), out);
         };
         if r.status.is_final() || r.cancelling {
-            let word = if r.status.is_final() { r.status.word() } else { "PendingCancel" };
+            // Recorded: of a refused order it says Cancelled.
+            let word = match r.status {
+                Status::Inactive => "Cancelled",
+                s if s.is_final() => s.word(),
+                _ => "PendingCancel",
+            };
             let text = format!("OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {word}.");
             return answer(conn, error(self.now, order_id, 10_148, text), out);
         }

@@ -8,7 +8,8 @@ use crate::sim::market::Reference;
 const VALID_EXCHANGES: &str = "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,DRCTEDGE,BEX,BATS,EDGEA,BYX,IEX,EDGX,FOXRIVER,\
                                PEARL,NYSENAT,LTSE,MEMX,IBEOS,OVERNIGHT,TPLUS0,PSX";
 /// Order types this gateway takes, in IB's spelling.
-const ORDER_TYPES: &str = "ACTIVETIM,DAY,FOK,GTC,GTD,IOC,LMT,MKT,WHATIF";
+const ORDER_TYPES: &str = "ACTIVETIM,AON,DAY,FOK,GAT,GTC,GTD,IOC,LMT,LOC,MIDPX,MKT,MOC,OPG,PEGMID,REL,STP,STPLMT,TRAIL,\
+                           WHATIF";
 /// The market rule of every US stock here.
 pub(super) const MARKET_RULE: i32 = 26;
 /// (low edge, increment) of [`MARKET_RULE`].

@@ -22,6 +22,8 @@ use crate::sim::referee::{Facts, MarketFacts};
 const BIDS_KEPT: usize = 16;
 /// Session time between unasked account rows (documented by IB: three minutes).
 pub(super) const ACCOUNT_PERIOD: i64 = 3 * MINUTE;
+/// Session time between looks at the account's margin (assumed).
+const MARGIN_PERIOD: i64 = 5 * SECOND;
 /// Session time between P&L rows.
 pub(super) const PNL_PERIOD: i64 = SECOND;
 
@@ -40,6 +42,10 @@ pub(super) struct Market {
     /// Minutes completed since the window opened, and the open one.
     pub(super) bars: Vec<Bar>,
     pub(super) bar: Option<Bar>,
+    /// Orders that the market's moves may set to work or re-price: stops, trails, pegs, the opening print's.
+    pub(super) watched: Vec<i64>,
+    /// Tick 49: 0 trading, 1 general halt, 2 volatility halt.
+    pub(super) halted: i32,
     /// Bids as published, oldest first.
     bids: VecDeque<(SessionTime, Price)>,
 }
@@ -60,6 +66,10 @@ pub(super) struct Core {
     /// Positions changed since rows were last pushed.
     pub(super) changed: BTreeSet<SymbolId>,
     pub(super) pnl_beats: bool,
+    /// Symbols whose short-sale restriction was triggered on the previous trading day.
+    pub(super) carried: BTreeSet<SymbolId>,
+    /// The margin warning stands.
+    pub(super) margin_told: bool,
     /// History requests by connection: (when, request without its id), for IB's pacing rules.
     pub(super) history_asked: VecDeque<(SessionTime, String)>,
     /// Reports whose client was gone: only the referee hears them.
@@ -81,7 +91,12 @@ impl Core {
         }
         agenda.add(hours.close, Task::Close);
         agenda.add(now + ACCOUNT_PERIOD, Task::AccountCadence);
+        agenda.add(now + MARGIN_PERIOD, Task::MarginCheck);
+        let carried = |r: &&Reference| config.restricted.contains(&r.symbol);
+        let carried = source.references().iter().filter(carried).map(|r| r.id).collect();
         Self {
+            carried,
+            margin_told: false,
             account: Account::new(config.cash),
             config,
             source,
@@ -159,7 +174,9 @@ impl Core {
         let market = &mut self.markets[event.symbol.index()];
         let mut matches = std::mem::take(&mut self.matches);
         match event.body {
+            RawBody::Quote(q) if market.halted != 0 => market.book.set_quote(q),
             RawBody::Quote(q) => market.book.on_quote(q, &mut matches),
+            RawBody::Trade { .. } if market.halted != 0 => {}
             RawBody::Trade { price, size } => {
                 market.print(event.time, price, size);
                 market.book.on_trade(price, size.0, &mut matches);
@@ -169,6 +186,7 @@ impl Core {
             self.filled(&m);
         }
         self.matches = matches;
+        self.watch_market(event);
     }
 
     fn published(&mut self, update: &SampledUpdate, out: &mut Vec<Outgoing>) {
@@ -189,6 +207,8 @@ impl Core {
             Task::Cancel { perm, by } => self.cancel_arrives(perm, by),
             Task::Expire { perm } => self.expire(perm),
             Task::Deferred { perm } => self.deferred(perm),
+            Task::Release { perm } => self.release(perm),
+            Task::OcaReduce { perm, qty } => self.oca_reduce(perm, qty),
             Task::Report { perm, client, messages } => {
                 if let Some(r) = self.orders.get_mut(perm) {
                     r.undelivered = r.undelivered.saturating_sub(1);
@@ -209,6 +229,11 @@ impl Core {
                 self.agenda.add(self.now + ACCOUNT_PERIOD, Task::AccountCadence);
                 self.push_account(out);
             }
+            Task::MarginCheck => {
+                self.agenda.add(self.now + MARGIN_PERIOD, Task::MarginCheck);
+                self.check_margin(out);
+            }
+            Task::Halt { symbol, kind } => self.halt(symbol, kind, out),
             Task::AccountChanged if self.changed.is_empty() => {}
             Task::AccountChanged => self.push_account(out),
             Task::PnlBeat => self.pnl_beat(out),
@@ -322,11 +347,7 @@ impl Core {
 
     /// Margin with working orders at their worst, and `extra` signed shares of one symbol on top.
     pub(super) fn margin(&self, extra: Option<(SymbolId, i64)>) -> Margin {
-        let mut sides: BTreeMap<SymbolId, (i64, i64)> = BTreeMap::new();
-        for r in self.orders.live().filter(|r| r.status.is_open()) {
-            let (buys, sells) = sides.entry(r.symbol).or_default();
-            *(if r.side.sign() > 0 { buys } else { sells }) += r.remaining();
-        }
+        let mut sides = self.working_sides();
         if let Some((symbol, signed)) = extra {
             let (buys, sells) = sides.entry(symbol).or_default();
             *(if signed > 0 { buys } else { sells }) += signed.abs();
@@ -362,6 +383,8 @@ impl Market {
             sent_low: Price::NONE,
             bars: Vec::new(),
             bar: None,
+            watched: Vec::new(),
+            halted: 0,
             bids: VecDeque::new(),
         };
         for bar in source.history(r.id).iter().filter(|b| b.start >= open) {
@@ -409,6 +432,7 @@ impl MarketFacts for Core {
             prior_close: r.prior_close,
             lowest_print: m.day_low,
             shortable: r.shortable,
+            restricted_yesterday: self.carried.contains(&r.id),
         })
     }
 

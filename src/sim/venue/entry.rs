@@ -3,28 +3,22 @@
 #![allow(clippy::cast_possible_truncation, reason = "quantities are checked to be whole and below a billion")]
 
 use super::agenda::Task;
-use super::contracts::{find, routed, tick_at};
+use super::contracts::{find, routed};
 use super::core::{Core, answer};
-use super::orders::{Record, Status, Terms, Tif};
+use super::orders::{Record, Status, Style, Terms, Tif};
 use super::reports::{error, open_order, pair};
+use super::terms::{Refusal, invalid, terms};
 use super::text;
-use crate::clock::{MILLISECOND, Nanos, SessionTime};
+use crate::clock::{MILLISECOND, MINUTE, Nanos, SessionTime};
 use crate::domain::calendar::{Date, next_trading_day, regular_hours};
-use crate::domain::{Money, Price, Side, SymbolId};
+use crate::domain::{Money, Side, SymbolId};
 use crate::sim::api::{ConnId, Contract, Order, OrderState, Outgoing, Response};
-
-/// Most shares of one order that the gateway takes.
-const QTY_MAX: f64 = 1e9;
 
 /// How long after its acknowledgement an off-hours order is told that it waits (assumed: well after it, as recorded).
 const DEFERRAL: Nanos = 500 * MILLISECOND;
+/// On-close orders must come so long before the close (assumed: Nasdaq's).
+const ON_CLOSE_CUTOFF: Nanos = 5 * MINUTE;
 
-/// Why the gateway refuses an order at once: code and text.
-type Refusal = (i32, String);
-
-fn invalid(cause: &str) -> Refusal {
-    (321, format!("Error validating request.-'v' : cause - {cause}"))
-}
 
 impl Core {
     /// placeOrder: a new order, a modification (same id again) or a what-if.
@@ -44,21 +38,28 @@ impl Core {
         if order.what_if {
             return self.what_if(conn, client, symbol, side, terms, order);
         }
+        let parent = match self.parent_of(client, order.parent_id) {
+            Ok(parent) => parent,
+            Err((code, text)) => return answer(conn, error(self.now, id, code, text), out),
+        };
         let transmit = order.transmit;
-        let record = Record::new(
+        let mut record = Record::new(
             self.orders.next_perm(),
             client,
             symbol,
             side,
             terms,
             order,
-            if transmit { Status::Sent } else { Status::Untransmitted },
+            Status::Untransmitted,
             self.now,
         );
+        if let Some((parent, filled)) = parent {
+            super::groups::attach(&mut record, parent, filled);
+        }
         let perm = record.perm;
         self.orders.insert(record);
         if transmit {
-            self.send_in(perm, Task::Arrive { perm });
+            self.transmit(perm);
         }
     }
 
@@ -97,25 +98,40 @@ impl Core {
             let reason = "The time-in-force FOK is invalid for this combination of exchange and security type.";
             return self.refuse(perm, reason, true);
         }
+        let hours = self.source.hours();
+        let off_hours = self.now < hours.open || self.now >= hours.close;
+        if let Some(reason) = self.timing_refusal(&r, off_hours) {
+            return self.refuse(perm, reason, true);
+        }
         if let Tif::Gtd(until) = r.terms.tif {
             if until <= self.now {
                 return self.refuse(perm, "The good-till-date of the order is in the past.", false);
             }
+            if off_hours && until <= self.next_open() {
+                // Recorded.
+                self.report_pair(perm, "PreSubmitted");
+                return self.refuse(perm, "Order will be expired before market opens.", true);
+            }
             self.agenda.add(until, Task::Expire { perm });
         }
-        if let Some(reason) = self.exposure_refusal(&r, r.remaining()) {
+        // A child raises nothing: its parent was checked.
+        if r.parent == 0
+            && let Some(reason) = self.exposure_refusal(&r, r.remaining())
+        {
             return self.refuse(perm, &reason, false);
         }
-        let hours = self.source.hours();
+        self.watch_order(perm);
         // Recorded: an IOC sent off hours is not deferred, it goes and comes back.
-        if (self.now < hours.open || self.now >= hours.close) && r.terms.tif != Tif::Ioc {
+        if off_hours && r.terms.tif != Tif::Ioc {
+            return self.defer(perm, &r.terms);
+        }
+        if r.is_held(self.now) {
             self.set_status(perm, Status::PreSubmitted);
             self.report_pair(perm, "PreSubmitted");
-            // Through `send_in`, so that no cancel overtakes it.
             if let Some(r) = self.orders.get_mut(perm) {
-                r.inbound_floor = self.now + DEFERRAL;
+                r.deferral_told = true;
             }
-            return self.send_in(perm, Task::Deferred { perm });
+            return self.try_trigger(perm);
         }
         let held = self.account.position(r.symbol).qty;
         let closes = held.signum() * r.side.sign() < 0;
@@ -128,10 +144,38 @@ impl Core {
         self.work(perm);
     }
 
+    /// Off hours: the order waits for the bell. Recorded: a limit shows its state before warning 399, others after it.
+    fn defer(&mut self, perm: i64, terms: &Terms) {
+        self.set_status(perm, Status::PreSubmitted);
+        if terms.limit.is_none() {
+            return self.deferred(perm);
+        }
+        self.report_pair(perm, "PreSubmitted");
+        // Through `send_in`, so that no cancel overtakes it.
+        if let Some(r) = self.orders.get_mut(perm) {
+            r.inbound_floor = self.now + DEFERRAL;
+        }
+        self.send_in(perm, Task::Deferred { perm });
+    }
+
+    /// Orders for the opening or the closing print that come too late for it (assumed: five minutes before the close).
+    fn timing_refusal(&self, r: &Record, off_hours: bool) -> Option<&'static str> {
+        let late = self.now >= self.source.hours().close - ON_CLOSE_CUTOFF;
+        if r.terms.style == Style::OnClose && !off_hours && late {
+            return Some("The order was received after the cutoff for on-close orders.");
+        }
+        let opened = self.markets[r.symbol.index()].day_open.is_some();
+        (r.terms.tif == Tif::Opg && !off_hours && opened).then_some("The market has opened: OPG is no longer accepted.")
+    }
+
     /// Lets an order take what the book shows, and rests or ends the remainder.
     pub(super) fn work(&mut self, perm: i64) {
         let Some(r) = self.orders.get(perm) else { return };
-        let (symbol, side, terms, remaining) = (r.symbol, r.side, r.terms, r.remaining());
+        let (symbol, side, mut terms, remaining) = (r.symbol, r.side, r.terms, r.workable());
+        terms.limit = self.limit_now(r);
+        if remaining <= 0 || self.is_halted(symbol) {
+            return;
+        }
         let book = &mut self.markets[symbol.index()].book;
         let mut left = remaining;
         if let Some((price, qty)) = book.take(side, terms.limit, remaining) {
@@ -155,13 +199,16 @@ impl Core {
     /// Margin and borrow, checked at arrival for what raises exposure; `more` = shares that it adds to what works.
     pub(super) fn exposure_refusal(&self, r: &Record, more: i64) -> Option<String> {
         let held = self.account.position(r.symbol).qty;
-        let others = |o: &&Record| o.perm != r.perm && o.status.is_open() && o.symbol == r.symbol && o.side == r.side;
-        let working: i64 = self.orders.live().filter(others).map(Record::remaining).sum();
-        let after = held + r.side.sign() * (working + r.remaining());
+        let after = held + r.side.sign() * self.working_with(r);
         if after < 0 && r.side == Side::Sell {
             let shortable = self.reference(r.symbol).shortable.0;
             if -after > shortable {
                 return Some("Contract is not available for short sale.".into());
+            }
+            // Assumed: what the exchange would hold or re-price is refused. A stop is tested when it is triggered.
+            let bid = self.markets[r.symbol.index()].book.quote().bid;
+            if self.is_restricted(r.symbol) && !r.waits_for_trigger() && r.terms.limit.is_none_or(|l| l <= bid) {
+                return Some("The short sale does not meet the price test of Rule 201.".into());
             }
         }
         if after.abs() <= held.abs() {
@@ -178,7 +225,7 @@ impl Core {
     }
 
     /// Refuses an order at the exchange: Inactive and 201, in either order as recorded.
-    fn refuse(&mut self, perm: i64, reason: &str, repeat: bool) {
+    pub(super) fn refuse(&mut self, perm: i64, reason: &str, repeat: bool) {
         self.orders.finish(perm, Status::Inactive, text::eastern(self.now), reason.into());
         let Some((r, reference)) = self.of(perm) else { return };
         let (client, id) = (r.client, r.order_id);
@@ -246,8 +293,11 @@ impl Core {
         let (client, cancelling) = (r.client, r.cancelling);
         let reply_to = r.order_id;
         let states = pair(r, reference, &self.config.account, "PreSubmitted");
-        let mut messages = vec![error(self.now, reply_to, 399, message)];
-        for _ in 0..if cancelling { 1 } else { 3 } {
+        // Recorded: what does not wait for the coming bell alone draws no warning.
+        let quiet = r.terms.tif == Tif::Gtc || r.terms.not_before.is_some();
+        let market = r.terms.limit.is_none() && r.terms.trigger.is_none();
+        let mut messages = if quiet { Vec::new() } else { vec![error(self.now, reply_to, 399, message)] };
+        for _ in 0..if cancelling { 1 } else if quiet || market { 2 } else { 3 } {
             messages.extend(states.clone());
         }
         if let Some(r) = self.orders.get_mut(perm) {
@@ -265,40 +315,4 @@ impl Core {
         let next = next_trading_day(Date::new_york(hours.open)).and_then(regular_hours);
         next.map_or(hours.open, |h| h.open)
     }
-}
-
-/// The terms of an order, or why they are refused.
-pub(super) fn terms(order: &Order) -> Result<Terms, Refusal> {
-    let qty = order.total_quantity;
-    if !(qty > 0.0 && qty <= QTY_MAX) {
-        return Err((434, "The order size cannot be zero.".into()));
-    }
-    if qty.fract() > 0.0 {
-        return Err((10_243, "Fractional-sized order cannot be placed via API. Please use desktop version.".into()));
-    }
-    let limit = match order.order_type.as_str() {
-        "MKT" => None,
-        "LMT" => {
-            let price = Price::from_f64(order.limit_price.unwrap_or(0.0));
-            if !price.is_some() {
-                return Err(invalid("Invalid limit price"));
-            }
-            if price.0 % tick_at(price).0 != 0 {
-                let text = "The price does not conform to the minimum price variation for this contract.";
-                return Err((110, text.into()));
-            }
-            Some(price)
-        }
-        _ => return Err(invalid("Invalid order type was entered")),
-    };
-    let tif = match order.tif.as_str() {
-        "DAY" => Tif::Day,
-        "GTC" => Tif::Gtc,
-        "IOC" => Tif::Ioc,
-        "FOK" => Tif::Fok,
-        "GTD" => Tif::Gtd(text::parse(&order.good_till_date).ok_or_else(|| invalid("Invalid good till date"))?),
-        "" => return Err((10_052, "Invalid time in force:".into())),
-        _ => return Err(invalid("Invalid time in force")),
-    };
-    Ok(Terms { qty: qty as i64, limit, tif })
 }

@@ -3,7 +3,7 @@
 use super::agenda::Task;
 use super::book::Match;
 use super::core::Core;
-use super::orders::{Record, Status, Tif};
+use super::orders::{Record, Status, Style, Tif};
 use super::reports::{Fill, error, open_order, order_status, pair, side_word};
 use super::text;
 use crate::domain::Money;
@@ -48,6 +48,11 @@ impl Core {
     /// Books a fill that the book found and reports it: execution, state, commission; a closing leg repeats the state.
     pub(super) fn filled(&mut self, m: &Match) {
         let Some(r) = self.orders.get_mut(m.perm) else { return };
+        // A fill of its OCA group may just have ended or reduced it.
+        let m = &Match { qty: m.qty.min(r.workable()), ..*m };
+        if r.status.is_final() || m.qty <= 0 {
+            return;
+        }
         r.filled += m.qty;
         r.value += Money(m.price.0 * m.qty);
         r.last_price = m.price;
@@ -93,6 +98,7 @@ impl Core {
         self.report(m.perm, client, messages);
         let told = self.orders.get(m.perm).map_or(self.now, |r| r.report_floor);
         self.account_changed(symbol, told);
+        self.group_filled(m.perm, m.qty);
     }
 
     /// Ends an order that did not fill whole: orderStatus Cancelled, then 202. `by` = the client that asked and is told.
@@ -103,6 +109,7 @@ impl Core {
         let status = order_status(r, "Cancelled", client);
         let notice = error(self.now, r.order_id, 202, "Order Canceled - reason:");
         self.report(perm, client, vec![status, notice]);
+        self.parent_ended(perm);
     }
 
     /// A good-till-date order's time is over (or was, before a modification moved it).
@@ -121,19 +128,25 @@ impl Core {
         let waiting: Vec<i64> =
             self.orders.live().filter(|r| r.status == Status::PreSubmitted && !r.cancelling).map(|r| r.perm).collect();
         for perm in waiting {
-            self.set_status(perm, Status::Submitted);
-            self.report_pair(perm, "Submitted");
-            self.work(perm);
+            self.try_release(perm);
         }
     }
 
-    /// DAY orders end, whatever is left of market orders too.
+    /// DAY orders end, whatever is left of market orders too; on-close orders get the last print.
     pub(super) fn closing_bell(&mut self) {
-        let day = |r: &&Record| r.status == Status::Submitted && (r.terms.tif == Tif::Day || r.terms.limit.is_none());
-        let ending: Vec<_> = self.orders.live().filter(day).map(|r| (r.perm, r.symbol)).collect();
+        self.closing_prints();
+        let ends = |r: &&Record| {
+            let market = r.terms.limit.is_none() && r.terms.trigger.is_none();
+            let day = r.terms.tif == Tif::Day || market || r.terms.style == Style::OnClose;
+            r.status.is_open() && (day || r.terms.tif == Tif::Opg)
+        };
+        let ending: Vec<_> = self.orders.live().filter(ends).map(|r| (r.perm, r.symbol)).collect();
         for (perm, symbol) in ending {
-            self.markets[symbol.index()].book.remove(perm);
-            self.cancelled(perm, None, "Cancelled by System:\n");
+            // A parent's end may have ended its children.
+            if self.orders.get(perm).is_some_and(|r| r.status.is_open()) {
+                self.markets[symbol.index()].book.remove(perm);
+                self.cancelled(perm, None, "Cancelled by System:\n");
+            }
         }
     }
 }

@@ -24,13 +24,17 @@ mod core;
 mod data;
 mod entry;
 mod fills;
+mod groups;
 mod history;
+mod house;
 mod orders;
 mod queries;
 mod reports;
 mod sessions;
 mod statements;
+mod terms;
 mod text;
+mod triggers;
 
 use crate::clock::SessionTime;
 use crate::domain::Money;
@@ -55,6 +59,8 @@ pub struct VenueConfig {
     pub delays: Delays,
     /// Whether reqExecutions sends its end when there is none to report; gateways were recorded doing either.
     pub executions_end_when_empty: bool,
+    /// Symbols whose short-sale restriction was triggered on the previous trading day.
+    pub restricted: Vec<String>,
     /// What the referee holds clients to.
     pub limits: Limits,
 }
@@ -68,6 +74,7 @@ impl Default for VenueConfig {
             messages_per_s_max: 50,
             delays: Delays::default(),
             executions_end_when_empty: true,
+            restricted: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -62,6 +62,30 @@ pub(super) enum Tif {
     Ioc,
     Fok,
     Gtd(SessionTime),
+    /// The opening print or nothing.
+    Opg,
+}
+
+/// How an order finds its price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// At its limit, or at the market.
+    Plain,
+    /// At the midpoint, no further than its limit.
+    Mid,
+    /// At its own side's touch, no further than its limit.
+    Primary,
+    /// The closing print or nothing.
+    OnClose,
+}
+
+/// How a trailing stop follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trail {
+    /// At this distance.
+    By(Price),
+    /// At this share of the price, in millionths.
+    Share(i64),
 }
 
 /// Terms that a modification can change.
@@ -71,6 +95,12 @@ pub(super) struct Terms {
     /// `None` = market.
     pub(super) limit: Option<Price>,
     pub(super) tif: Tif,
+    pub(super) style: Style,
+    /// The price that sets it to work; `None` = no stop.
+    pub(super) trigger: Option<Price>,
+    pub(super) trail: Option<Trail>,
+    /// Held until then.
+    pub(super) not_before: Option<SessionTime>,
 }
 
 /// One order.
@@ -104,6 +134,14 @@ pub(super) struct Record {
     pub(super) cancelled_early: bool,
     /// Reports under way.
     pub(super) undelivered: u32,
+    /// The bracket parent's permanent id, 0 = none.
+    pub(super) parent: i64,
+    /// Most shares that a child may fill: what its parent has filled.
+    pub(super) child_cap: i64,
+    /// A stop's price was reached.
+    pub(super) triggered: bool,
+    /// Held for a locate: warning 404 told of it.
+    pub(super) locating: bool,
 }
 
 impl Record {
@@ -139,6 +177,49 @@ impl Record {
             deferral_told: false,
             cancelled_early: false,
             undelivered: 0,
+            parent: 0,
+            child_cap: i64::MAX,
+            triggered: false,
+            locating: false,
+        }
+    }
+
+    /// Shares that may trade now.
+    pub(super) fn workable(&self) -> i64 {
+        self.remaining().min(self.child_cap.saturating_sub(self.filled))
+    }
+
+    /// Whether it waits for its parent.
+    pub(super) const fn waits_for_parent(&self) -> bool {
+        self.child_cap == 0
+    }
+
+    /// Whether its stop price is still ahead.
+    pub(super) const fn waits_for_trigger(&self) -> bool {
+        self.terms.trigger.is_some() && !self.triggered
+    }
+
+    /// Whether something but the bell keeps it from the book.
+    pub(super) fn is_held(&self, now: SessionTime) -> bool {
+        self.waits_for_parent()
+            || self.waits_for_trigger()
+            || self.locating
+            || self.terms.style == Style::OnClose
+            || self.terms.tif == Tif::Opg
+            || self.terms.not_before.is_some_and(|t| t > now)
+    }
+
+    /// IB's word for what holds it, as recorded.
+    pub(super) const fn why_held(&self) -> &'static str {
+        if self.status.is_final() {
+            return "";
+        }
+        match (self.locating, self.waits_for_parent(), self.waits_for_trigger()) {
+            (true, ..) => "locate",
+            (_, true, true) => "child,trigger",
+            (_, true, false) => "child",
+            (_, false, true) => "trigger",
+            (_, false, false) => "",
         }
     }
 
@@ -196,7 +277,10 @@ impl Orders {
     }
 
     pub(super) fn insert(&mut self, record: Record) {
-        self.by_client.insert((record.client, record.order_id), record.perm);
+        // Manual orders have no id of their own.
+        if record.order_id != 0 {
+            self.by_client.insert((record.client, record.order_id), record.perm);
+        }
         self.live.insert(record.perm, ());
         self.records.insert(record.perm, record);
     }

@@ -59,13 +59,23 @@ fn echo(r: &Record, account: &str) -> Order {
     order.perm_id = r.perm;
     order.total_quantity = r.terms.qty as f64;
     order.limit_price = Some(r.terms.limit.map_or(0.0, crate::domain::Price::to_f64));
-    order.aux_price = Some(order.aux_price.unwrap_or(0.0));
+    if order.trailing_percent.is_none() {
+        order.aux_price = Some(order.aux_price.unwrap_or(0.0));
+    }
+    if let super::orders::Tif::Gtd(until) = r.terms.tif {
+        order.good_till_date = text::eastern(until);
+    }
+    if let Some(t) = r.terms.not_before {
+        order.good_after_time = text::eastern(t);
+    }
     order.account = account.into();
     order.filled_quantity = r.filled as f64;
     if order.oca_group.is_empty() {
         order.oca_type = 3;
     }
-    if let Some(limit) = r.terms.limit {
+    if let Some(trigger) = r.terms.trigger {
+        order.trail_stop_price = Some(trigger.to_f64());
+    } else if let Some(limit) = r.terms.limit {
         // Recorded: a limit order's echo carries a trail stop one dollar above it.
         order.trail_stop_price = Some(limit.to_f64() + 1.0);
     }
@@ -102,7 +112,7 @@ pub(super) fn order_status(r: &Record, word: &str, client: i32) -> Response {
         parent_id: r.sent.parent_id,
         last_fill_price: if r.filled > 0 { r.last_price.to_f64() } else { 0.0 },
         client_id: client,
-        why_held: String::new(),
+        why_held: if word == "Cancelled" { String::new() } else { r.why_held().into() },
         mkt_cap_price: 0.0,
     }
 }

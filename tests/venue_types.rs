@@ -1,0 +1,269 @@
+//! Order types and order groups: stops, trails, pegs, prints, brackets, OCA; and what the house does: halts, Rule 201,
+//! margin calls.
+
+#![allow(clippy::unwrap_used, reason = "tests: a broken expectation must stop them")]
+
+mod venue_bench;
+
+use ibkr_trader::clock::MILLISECOND;
+use ibkr_trader::domain::Side;
+use ibkr_trader::domain::calendar::Date;
+use ibkr_trader::sim::api::{Order, Request, Response};
+use ibkr_trader::sim::referee::Limits;
+use ibkr_trader::sim::venue::Delays;
+use venue_bench::{AAPL, Bench, limit, market};
+
+fn stop(side: Side, qty: i64, price: f64) -> Order {
+    Order { order_type: "STP".into(), aux_price: Some(price), ..market(side, qty) }
+}
+
+fn bench() -> Bench {
+    let mut b = Bench::new();
+    b.log_in(1);
+    b
+}
+
+#[test]
+fn a_stop_waits_for_the_last_price_and_goes_to_the_market() {
+    let mut b = bench();
+    b.place(1, stop(Side::Buy, 10, 310.0));
+    assert_eq!(b.words(), ["open 1 PreSubmitted", "status 1 PreSubmitted 0/10 @0"]);
+    b.trade(0, 309.99, 100);
+    b.quote(0, 309.15, 300, 310.05, 200);
+    assert!(b.words().is_empty(), "neither a lower print nor a quote triggers it");
+    b.trade(0, 310.0, 100);
+    let words = b.words();
+    assert_eq!(
+        words[..5],
+        [
+            "open 1 Submitted",
+            "status 1 Submitted 0/10 @0",
+            "exec -1 1 BOT 10 @310.05",
+            "open 1 Filled",
+            "status 1 Filled 10/0 @310.05"
+        ]
+    );
+    assert!(b.venue.audit().books_agree);
+}
+
+#[test]
+fn a_stop_limit_rests_once_triggered_and_the_quote_triggers_by_method() {
+    let mut b = bench();
+    b.place(1, Order { order_type: "STP LMT".into(), limit_price: Some(309.2), ..stop(Side::Buy, 10, 309.18) });
+    b.place(1, Order { trigger_method: 4, ..stop(Side::Sell, 10, 309.0) });
+    b.words();
+    b.trade(0, 309.18, 100);
+    assert_eq!(b.words()[2], "exec -1 1 BOT 10 @309.16");
+    b.quote(0, 308.99, 300, 309.16, 200);
+    assert_eq!(b.words()[2], "exec -1 2 SLD 10 @308.99");
+}
+
+#[test]
+fn a_trailing_stop_follows_up_and_never_back() {
+    let mut b = bench();
+    b.place(1, market(Side::Buy, 10));
+    let trail = Order {
+        order_type: "TRAIL".into(),
+        aux_price: Some(1.0),
+        trail_stop_price: Some(308.0),
+        ..market(Side::Sell, 10)
+    };
+    b.place(1, trail);
+    b.words();
+    for price in [310.0, 312.0, 311.5, 311.01] {
+        b.trade(0, price, 100);
+    }
+    assert!(b.words().is_empty());
+    b.trade(0, 311.0, 100);
+    assert!(b.words().contains(&"exec -1 2 SLD 10 @309.15".to_string()), "312 less 1 was reached");
+}
+
+#[test]
+fn a_midpoint_peg_follows_the_quote_no_further_than_its_cap() {
+    let mut b = bench();
+    b.quote(0, 309.10, 300, 309.20, 200);
+    b.place(1, Order { order_type: "MIDPRICE".into(), limit_price: Some(309.3), ..market(Side::Buy, 100) });
+    b.words();
+    b.trade(0, 309.16, 50);
+    assert!(b.words().is_empty(), "above the midpoint");
+    b.quote(0, 309.30, 300, 309.50, 200);
+    b.trade(0, 309.31, 50);
+    assert!(b.words().is_empty(), "the cap holds it at 309.30");
+    b.trade(0, 309.29, 50);
+    assert_eq!(b.words()[0], "exec -1 1 BOT 50 @309.3");
+}
+
+#[test]
+fn opening_and_closing_prints_fill_what_waits_for_them() {
+    let mut b = Bench::with(Date(20_260_825).at(9, 29), |c| c.delays = Delays::NONE);
+    b.log_in(1);
+    b.place(1, Order { tif: "OPG".into(), ..market(Side::Buy, 100) });
+    b.place(1, Order { tif: "OPG".into(), ..limit(Side::Buy, 100, 300.0) });
+    b.seconds(70);
+    b.words();
+    b.trade(0, 309.5, 1_000);
+    let words = b.words();
+    assert_eq!(words[0], "exec -1 1 BOT 100 @309.5");
+    assert!(words.contains(&"status 2 Cancelled 0/100 @0".to_string()), "its limit was not reached");
+    b.place(1, Order { tif: "OPG".into(), ..market(Side::Buy, 100) });
+    assert!(b.words().contains(&"error 3 201".to_string()), "too late");
+    b.place(1, Order { order_type: "MOC".into(), ..market(Side::Sell, 100) });
+    assert_eq!(b.words(), ["open 4 PreSubmitted", "status 4 PreSubmitted 0/100 @0"]);
+    b.trade(0, 311.0, 10);
+    b.seconds(7 * 3_600);
+    assert!(b.words().contains(&"exec -1 4 SLD 100 @311".to_string()));
+    assert!(b.venue.audit().books_agree && b.venue.audit().open_orders.is_empty());
+}
+
+/// A bracket around a buy of 100: parent limit, target, stop; ids 1, 2, 3.
+fn bracket(b: &mut Bench, parent: Order) {
+    b.place(1, Order { transmit: false, ..parent });
+    b.place(1, Order { parent_id: 1, transmit: false, ..limit(Side::Sell, 100, 312.0) });
+    assert!(b.words().is_empty(), "nothing is told before it is transmitted");
+    b.place(1, Order { parent_id: 1, ..stop(Side::Sell, 100, 308.0) });
+}
+
+fn held(b: &mut Bench) -> Vec<(i32, String, String)> {
+    let status = |r: Response| match r {
+        Response::OrderStatus { order_id, status, why_held, .. } => Some((order_id, status, why_held)),
+        _ => None,
+    };
+    b.out.drain(..).filter_map(|o| status(o.response)).collect()
+}
+
+#[test]
+fn a_bracket_is_held_then_works_and_its_stop_ends_the_target() {
+    let mut b = bench();
+    bracket(&mut b, limit(Side::Buy, 100, 309.0));
+    let of = |id, status: &str, why: &str| (id, status.to_string(), why.to_string());
+    assert_eq!(
+        held(&mut b),
+        [
+            of(1, "PreSubmitted", ""),
+            of(1, "Submitted", ""),
+            of(2, "PreSubmitted", "child"),
+            of(3, "PreSubmitted", "child,trigger")
+        ]
+    );
+    b.trade(0, 308.9, 40);
+    assert_eq!(
+        held(&mut b),
+        [of(1, "Submitted", ""), of(2, "Submitted", ""), of(3, "PreSubmitted", "trigger")],
+        "a part of the parent sets its children to work for that part"
+    );
+    b.quote(0, 308.9, 300, 309.0, 500);
+    b.words();
+    b.trade(0, 307.9, 10);
+    let words = b.words();
+    assert!(words.contains(&"exec -1 3 SLD 100 @308.9".to_string()), "{words:?}");
+    assert!(words.contains(&"status 2 Cancelled 0/100 @0".to_string()));
+    let audit = b.venue.audit();
+    assert!(audit.is_clean() && audit.books_agree && audit.open_orders.is_empty(), "{:?}", audit.violations);
+    assert_eq!(audit.positions.get("AAPL").copied().unwrap_or(0), 0, "never a share more than the parent bought");
+}
+
+#[test]
+fn a_parents_end_ends_its_waiting_children() {
+    let mut b = bench();
+    bracket(&mut b, limit(Side::Buy, 100, 300.0));
+    b.words();
+    b.ask(1, Request::CancelOrder { order_id: 1 });
+    let words = b.words();
+    for id in 1..=3 {
+        assert!(words.contains(&format!("status {id} Cancelled 0/100 @0")), "{words:?}");
+    }
+    b.place(1, Order { parent_id: 99, ..limit(Side::Sell, 100, 312.0) });
+    assert_eq!(b.words(), ["error 4 135"]);
+}
+
+#[test]
+fn oca_groups_cancel_or_reduce() {
+    let with = |kind: i32, order: Order| Order { oca_group: format!("g{kind}"), oca_type: kind, ..order };
+    for (kind, expected) in [(1, "status 2 Cancelled 0/100 @0"), (2, "status 2 Submitted 0/60 @0")] {
+        let mut b = bench();
+        b.place(1, with(kind, limit(Side::Buy, 100, 309.0)));
+        b.place(1, with(kind, limit(Side::Buy, 100, 308.0)));
+        b.words();
+        b.trade(0, 308.99, 40);
+        let words = b.words();
+        assert_eq!(words[0], "exec -1 1 BOT 40 @309");
+        assert!(words.contains(&expected.to_string()), "{words:?}");
+    }
+}
+
+#[test]
+fn an_overfill_happens_without_block_and_not_with_it() {
+    for (kind, bought) in [(2, 100), (3, 200)] {
+        let delay = 200 * MILLISECOND;
+        let mut b = Bench::with(Date(20_260_825).at(10, 0), |c| {
+            c.delays = Delays { min: delay, max: delay, ..Delays::NONE };
+        });
+        b.log_in(1);
+        for price in [309.0, 308.9] {
+            b.place(1, Order { oca_group: "g".into(), oca_type: kind, ..limit(Side::Buy, 100, price) });
+        }
+        b.seconds(1);
+        b.trade(0, 308.8, 500);
+        b.seconds(2);
+        let audit = b.venue.audit();
+        assert_eq!(audit.positions["AAPL"], bought, "type {kind}");
+        assert!(audit.books_agree);
+    }
+}
+
+#[test]
+fn a_protective_stop_becomes_a_marketable_limit_by_modification() {
+    let mut b = bench();
+    b.place(1, market(Side::Buy, 100));
+    b.place(1, stop(Side::Sell, 100, 300.0));
+    b.words();
+    b.place(1, Order { order_id: 2, ..limit(Side::Sell, 100, 309.15) });
+    assert!(b.words().contains(&"exec -1 2 SLD 100 @309.15".to_string()));
+}
+
+#[test]
+fn rule_201_holds_today_and_was_carried_over() {
+    const FELL: i32 = 900_000_002;
+    let mut b = Bench::with(Date(20_260_825).at(10, 0), |c| {
+        (c.delays, c.restricted) = (Delays::NONE, vec!["AAPL".into()]);
+    });
+    b.log_in(1);
+    b.place(1, market(Side::Sell, 10));
+    assert!(b.words().contains(&"error 1 201".to_string()), "restricted since yesterday");
+    b.place(1, limit(Side::Sell, 10, 309.16));
+    assert!(!b.words().iter().any(|w| w.starts_with("error")), "above the bid");
+    b.place_on(1, FELL, market(Side::Sell, 10));
+    assert!(!b.words().iter().any(|w| w.starts_with("error")), "not restricted");
+    b.trade(2, 90.0, 100);
+    b.place_on(1, FELL, market(Side::Sell, 11));
+    assert!(b.words().contains(&"error 4 201".to_string()));
+}
+
+#[test]
+fn a_margin_breach_warns_and_liquidates() {
+    let limits = Limits {
+        max_order_notional_usd: 1e9,
+        max_position_notional_usd: 1e9,
+        max_gross_notional_usd: 1e9,
+        ..Limits::default()
+    };
+    let mut b = Bench::with(Date(20_260_825).at(10, 0), |c| (c.limits, c.delays) = (limits, Delays::NONE));
+    b.log_in(1);
+    b.quote(0, 100.0, 100_000, 100.01, 100_000);
+    b.trade(0, 100.0, 100);
+    b.place(1, market(Side::Buy, 19_000));
+    b.place(1, limit(Side::Buy, 10, 50.0));
+    b.words();
+    b.quote(0, 60.0, 100_000, 60.01, 100_000);
+    b.trade(0, 60.0, 100);
+    b.seconds(6);
+    let words = b.words();
+    assert!(words.contains(&"error -1 2148".to_string()), "{words:?}");
+    assert!(words.contains(&"status 2 Cancelled 0/10 @0".to_string()));
+    b.seconds(6);
+    let audit = b.venue.audit();
+    assert_eq!(audit.positions.get("AAPL").copied().unwrap_or(0), 0);
+    assert!(audit.books_agree);
+    b.ask(1, Request::ReqPositions);
+    assert!(b.words().contains(&"position AAPL 0".to_string()), "{AAPL} is closed");
+}
