@@ -429,3 +429,21 @@ fn stale_connection_and_withdrawn_intents_come_back_to_the_policy() {
     let withdrawn = rig.facts.iter().any(|f| matches!(f, Fact::Order(c) if c.to == State::Withdrawn));
     assert!(withdrawn);
 }
+
+#[test]
+fn a_full_execution_table_disarms_and_repeats_still_count_once() {
+    let mut c = config();
+    c.execution_slots = 64;
+    let mut rig = Rig::ready(1, c);
+    rig.target(0, 100, Cause::Enter);
+    rig.settle();
+    for _ in 0..100 {
+        rig.broker().fill(OrderId(1), 1);
+    }
+    rig.settle();
+    assert_eq!(rig.filled(0), 100);
+    assert!(!rig.stage.is_armed());
+    let told = rig.broker().executions.clone();
+    told.iter().for_each(|e| rig.feed(RoutingIn::Broker(BrokerEvent::Execution(*e))));
+    assert_eq!(rig.filled(0), 100, "a list told them all again");
+}

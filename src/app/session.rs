@@ -241,6 +241,7 @@ impl Supervisor<'_> {
         if gaps > 0 {
             self.notes.push(format!("{gaps} records found no room on their way to the journal"));
         }
+        self.notes.extend(missed_cycles(&groups));
         groups.iter().for_each(|g| latency.merge(g.latency()));
         let added_up =
             close_journal(self.order_path, self.process_epoch, &instruments, &groups, self.clock.now(), &mut latency);
@@ -280,6 +281,15 @@ impl Supervisor<'_> {
         }
         true
     }
+}
+
+/// Cycles that nothing was decided on, in words; `None` = every cycle counted.
+fn missed_cycles(groups: &[Group<ScaledClock>]) -> Option<String> {
+    let late: u64 = groups.iter().filter_map(|g| g.stages().decision.as_ref()).map(|d| d.counters().late_cycles).sum();
+    let dropped: u64 =
+        groups.iter().filter_map(|g| g.stages().features.as_ref()).map(|f| f.counters().dropped_cycles).sum();
+    (late + dropped > 0)
+        .then(|| format!("{late} cycles were late and {dropped} found no free batch: nothing was decided on them"))
 }
 
 const fn question(kind: SnapshotKind) -> Query {

@@ -286,6 +286,7 @@ impl Book {
         };
         let former = match self.executions.known(&seen) {
             Known::Repeat => return FillOutcome::Repeat,
+            Known::New if self.executions.is_full() && !self.is_beyond(e, own) => return FillOutcome::Repeat,
             Known::New => None,
             Known::Corrects(former) => Some(former),
         };
@@ -302,6 +303,12 @@ impl Book {
         self.touch(symbol, now);
         self.adopt_orphan(e);
         FillOutcome::Applied { change, correction: former.is_some(), external: !own, untracked: !kept }
+    }
+
+    /// Whether the broker's own count of the order's shares leaves room for this fill: all that tells a repeat once
+    /// the table is full. In doubt it is none; the position's difference then shows.
+    fn is_beyond(&self, e: &ExecutionFact, own: bool) -> bool {
+        self.orders.get(e.order_id).is_some_and(|o| own && o.filled.0 + e.qty.0 <= e.cumulative.0)
     }
 
     fn move_shares(&mut self, symbol: SymbolId, side: Side, qty: Qty, price: Price, external: bool) {
