@@ -258,6 +258,15 @@ mod tests {
     }
 
     #[test]
+    fn a_correction_replaces_what_it_corrects_in_whatever_order_they_come() {
+        for order in [["x.1.01", "x.1.02"], ["x.1.02", "x.1.01"]] {
+            let mut view = BrokerView::default();
+            order.iter().flat_map(|id| fill(id)).for_each(|e| view.see(&e));
+            assert_eq!(view.executions.keys().collect::<Vec<_>>(), ["x.1.02"]);
+        }
+    }
+
+    #[test]
     fn a_former_processs_fills_are_no_difference() {
         assert_eq!(differences(&["a", "b"], &["a", "b"]), [] as [String; 0]);
     }

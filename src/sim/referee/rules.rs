@@ -64,7 +64,9 @@ fn grid_prices(order: &Order) -> Vec<Price> {
         "TRAIL" => vec![price(order.trail_stop_price)],
         "STP LMT" => vec![price(order.limit_price), price(order.aux_price)],
         // A pegged order's limit is a cap and may be left out.
-        "MIDPRICE" | "PEG MID" | "REL" => order.limit_price.filter(|p| *p != 0.0).map(Price::from_f64).into_iter().collect(),
+        "MIDPRICE" | "PEG MID" | "REL" => {
+            order.limit_price.filter(|p| *p != 0.0).map(Price::from_f64).into_iter().collect()
+        }
         _ => vec![price(order.limit_price)],
     }
 }
