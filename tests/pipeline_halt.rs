@@ -135,13 +135,17 @@ fn a_halted_group_is_disarmed_and_still_cancels() {
     let topology =
         Topology { groups: vec![GroupSpec { stages: vec![StageName::Routing], core, wait: Wait::SpinYield }] };
     let shell = Shell::start(vec![group], &topology).unwrap();
+    let told = (0..LOOKS).any(|_| {
+        std::thread::yield_now();
+        shell.failed()
+    });
+    assert!(told, "the supervisor must learn of it");
     outer.control.push(Control::CancelAll).unwrap();
     let cancel = (0..LOOKS).find_map(|_| {
         std::thread::yield_now();
         outer.commands.pop()
     });
     assert!(matches!(&cancel, Some(Command::Cancel { .. })), "{cancel:?}");
-    assert!(shell.failed(), "the supervisor must learn of it");
     shell.stop();
 }
 
