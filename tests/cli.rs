@@ -157,7 +157,7 @@ fn a_gateway_that_can_t_serve_says_why() {
         ("--speed=0", ["--speed 0 must be above 0", "such as 1 or 20"]),
         ("--speed=NaN", ["--speed NaN must be above 0", "such as 1 or 20"]),
         ("--cash=NaN", ["--cash NaN", "USD"]),
-        ("--max-version=187", ["--max-version", "213..=226"]),
+        ("--max-version=156", ["--max-version", "157..=226"]),
         (&below_a_file, ["audit.json", "folder"]),
         ("--referee=/nowhere/limits.toml", ["/nowhere/limits.toml", "config/referee.toml"]),
     ] {

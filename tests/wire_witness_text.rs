@@ -616,6 +616,8 @@ fn check_ib_async(version: i32, lines: &[String]) {
             "fill",
             "position",
             "limit",
+            "stop",
+            "bracket",
             "what_if",
             "fill",
             "executions",
@@ -630,20 +632,25 @@ fn check_ib_async(version: i32, lines: &[String]) {
     assert_eq!((&steps[1]["con_id"], &steps[1]["primary"]), (&json!(265_598), &json!("NASDAQ")));
     assert!(number(2, "ask") > number(2, "bid") && number(2, "bid_size") > 0.0, "{}", steps[2]);
     assert!(number(3, "bars") >= 1.0 && number(3, "close") > 0.0, "{}", steps[3]);
-    for (i, side, order_ref) in [(4, "BOT", "text-1"), (8, "SLD", "text-3")] {
+    for (i, side, order_ref) in [(4, "BOT", "text-1"), (10, "SLD", "text-3")] {
         assert_eq!((&steps[i]["status"], &steps[i]["side"]), (&json!("Filled"), &json!(side)));
         assert_eq!((&steps[i]["ref"], &steps[i]["currency"]), (&json!(order_ref), &json!("USD")));
         assert!(number(i, "price") > 0.0 && number(i, "commission") > 0.0, "{}", steps[i]);
     }
-    assert!(number(4, "realized") == 0.0 && number(8, "realized") != 0.0, "only the closing leg realizes");
+    assert!(number(4, "realized") == 0.0 && number(10, "realized") != 0.0, "only the closing leg realizes");
     assert_eq!(steps[5]["position"], json!(1.0));
     // The modified price is what is working.
     let moved = number(6, "asked") - 0.01 - steps[6]["open"][0].as_f64().unwrap();
     assert!(moved.abs() < 1e-6, "{}", steps[6]);
-    assert!(number(7, "commission") > 0.0, "{}", steps[7]);
-    assert_eq!(steps[9]["refs"], json!(["text-1", "text-3"]));
-    let completed = json!([["", "Cancelled"], ["text-1", "Filled"], ["text-2", "Cancelled"], ["text-3", "Filled"]]);
-    assert_eq!(steps[10]["orders"], completed);
-    assert!((number(11, "net") - 1_000_000.0).abs() < 10.0, "{}", steps[11]);
-    assert!((number(12, "realized") - number(8, "realized")).abs() < 1e-6, "{}", steps[12]);
+    assert_eq!((&steps[7]["held"], &steps[7]["stop"]), (&json!("trigger"), &steps[7]["asked"]));
+    assert_eq!(steps[8]["held"], json!(["", "child", "child,trigger"]));
+    assert!(number(9, "commission") > 0.0, "{}", steps[9]);
+    assert_eq!(steps[11]["refs"], json!(["text-1", "text-3"]));
+    let order = |order_ref: &str, status: &str| json!([order_ref, status]);
+    // The stop and the bracket have no reference.
+    let mut completed = vec![order("", "Cancelled"); 4];
+    completed.extend([order("text-1", "Filled"), order("text-2", "Cancelled"), order("text-3", "Filled")]);
+    assert_eq!(steps[12]["orders"], json!(completed));
+    assert!((number(13, "net") - 1_000_000.0).abs() < 10.0, "{}", steps[13]);
+    assert!((number(14, "realized") - number(10, "realized")).abs() < 1e-6, "{}", steps[14]);
 }

@@ -1,4 +1,4 @@
-"""Trades one share and works a limit order against a TWS gateway with ib_async, which speaks text.
+"""Trades one share and works limit, stop and bracket orders against a TWS gateway with ib_async, which speaks text.
 
 Prints one JSON object a step. Usage: text.py HOST:PORT SYMBOL
 """
@@ -6,7 +6,7 @@ Prints one JSON object a step. Usage: text.py HOST:PORT SYMBOL
 import json
 import sys
 
-from ib_async import IB, ExecutionFilter, LimitOrder, MarketOrder, Stock
+from ib_async import IB, ExecutionFilter, LimitOrder, MarketOrder, Stock, StopOrder
 
 WAIT_S = 30
 
@@ -87,10 +87,21 @@ def main():
     wait(ib, "cancel", lambda: trade.orderStatus.status == "Cancelled")
     say("limit", asked=away, open=open_orders, status=trade.orderStatus.status)
 
-    resting = ib.placeOrder(contract, LimitOrder("BUY", 1, away, tif="GTC"))
-    wait(ib, "resting order", lambda: resting.orderStatus.status == "Submitted")
+    resting = ib.placeOrder(contract, StopOrder("SELL", 1, away, tif="GTC"))
+    wait(ib, "resting stop", lambda: resting.orderStatus.status == "PreSubmitted")
+    held = resting.orderStatus.whyHeld
     ib.reqGlobalCancel()
     wait(ib, "global cancel", lambda: resting.orderStatus.status == "Cancelled")
+    say("stop", held=held, stop=resting.order.auxPrice, asked=away)
+
+    bracket = [ib.placeOrder(contract, order) for order in
+               ib.bracketOrder("BUY", 1, away, round(away * 1.2, 2), round(away * 0.9, 2), tif="GTC")]
+    wait(ib, "bracket", lambda: bracket[0].orderStatus.status == "Submitted"
+         and all(t.orderStatus.status == "PreSubmitted" for t in bracket[1:]))
+    held = [t.orderStatus.whyHeld for t in bracket]
+    ib.cancelOrder(bracket[0].order)
+    wait(ib, "cancel of the bracket", lambda: all(t.orderStatus.status == "Cancelled" for t in bracket))
+    say("bracket", held=held)
 
     state = ib.whatIfOrder(contract, LimitOrder("BUY", 1, away, tif="DAY"))
     say("what_if", init_margin=state.initMarginAfter, commission=state.commission, status=state.status)
