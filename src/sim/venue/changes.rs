@@ -3,9 +3,9 @@
 
 use super::agenda::Task;
 use super::core::{Core, answer};
-use super::terms::terms;
 use super::orders::{Status, Tif};
 use super::reports::{error, order_status};
+use super::terms::terms;
 use crate::sim::api::{ConnId, Order, Outgoing};
 
 impl Core {

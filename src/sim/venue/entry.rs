@@ -19,7 +19,6 @@ const DEFERRAL: Nanos = 500 * MILLISECOND;
 /// On-close orders must come so long before the close (assumed: Nasdaq's).
 const ON_CLOSE_CUTOFF: Nanos = 5 * MINUTE;
 
-
 impl Core {
     /// placeOrder: a new order, a modification (same id again) or a what-if.
     pub(super) fn place(&mut self, conn: ConnId, contract: &Contract, order: Order, out: &mut Vec<Outgoing>) {
@@ -43,16 +42,8 @@ impl Core {
             Err((code, text)) => return answer(conn, error(self.now, id, code, text), out),
         };
         let transmit = order.transmit;
-        let mut record = Record::new(
-            self.orders.next_perm(),
-            client,
-            symbol,
-            side,
-            terms,
-            order,
-            Status::Untransmitted,
-            self.now,
-        );
+        let mut record =
+            Record::new(self.orders.next_perm(), client, symbol, side, terms, order, Status::Untransmitted, self.now);
         if let Some((parent, filled)) = parent {
             super::groups::attach(&mut record, parent, filled);
         }
@@ -90,7 +81,7 @@ impl Core {
     /// An order reaches the exchange.
     pub(super) fn arrive(&mut self, perm: i64) {
         let Some(r) = self.orders.get(perm).cloned() else { return };
-        if r.status != Status::Sent {
+        if r.status != Status::Sent || self.forced_at_arrival(perm) {
             return;
         }
         if r.terms.tif == Tif::Fok {
@@ -297,7 +288,13 @@ impl Core {
         let quiet = r.terms.tif == Tif::Gtc || r.terms.not_before.is_some();
         let market = r.terms.limit.is_none() && r.terms.trigger.is_none();
         let mut messages = if quiet { Vec::new() } else { vec![error(self.now, reply_to, 399, message)] };
-        for _ in 0..if cancelling { 1 } else if quiet || market { 2 } else { 3 } {
+        for _ in 0..if cancelling {
+            1
+        } else if quiet || market {
+            2
+        } else {
+            3
+        } {
             messages.extend(states.clone());
         }
         if let Some(r) = self.orders.get_mut(perm) {

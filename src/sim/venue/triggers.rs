@@ -41,7 +41,9 @@ impl Core {
             Style::Mid if two_sided => midpoint(q, r.side),
             Style::Primary if two_sided => own_touch(q, r.side),
             // Without a quote it stands where nothing meets it.
-            Style::Mid | Style::Primary => return Some(if r.side == Side::Buy { Price(1) } else { Price(i64::MAX / 4) }),
+            Style::Mid | Style::Primary => {
+                return Some(if r.side == Side::Buy { Price(1) } else { Price(i64::MAX / 4) });
+            }
         };
         Some(r.terms.limit.map_or(peg, |cap| if r.side == Side::Buy { peg.min(cap) } else { peg.max(cap) }))
     }
