@@ -51,6 +51,10 @@ fn say(r: &Response) -> String {
         Response::OrderStatus { order_id, status, filled, remaining, why_held, .. } => {
             format!("status {order_id} {status} {filled}/{remaining}{why_held}")
         }
+        Response::Position { account, contract, position, .. } => {
+            format!("position {} {position} of {account}", contract.symbol)
+        }
+        Response::CurrentTime { time } => format!("clock {}", time.secs()),
         other => venue_bench::word(other),
     }
 }
@@ -123,6 +127,7 @@ fn tell(scenarios: Vec<Scenario>, seed: u64) -> Story {
     s.ask(Request::ReqPositions);
     s.ask(Request::ReqCompletedOrders { api_only: false });
     s.ask(Request::ReqIds);
+    s.ask(Request::ReqCurrentTime);
     s.trading(120);
     let end = s.b.now;
     s.b.venue.advance(end, &mut s.b.out);
@@ -254,7 +259,15 @@ fn checks() -> BTreeMap<&'static str, Check> {
             rows(h) == 0 && rows(clean) > 0 && ends.iter().all(|e| count(h, e) == 1)
         }),
     ];
-    let last: [(&str, Check); 11] = [
+    let last: [(&str, Check); 14] = [
+        ("unknown-status", |h, _, _| count(h, "status 2 Pondering 0/100") == 1),
+        ("wrong-account", |h, clean, _| {
+            count(h, "position AAPL 50 of DU7777777") == 1 && count(clean, "position AAPL 50 of DU9000001") == 1
+        }),
+        ("clock-step", |h, clean, _| match (clock(h), clock(clean)) {
+            (Some(shown), Some(right)) => shown - right == 2,
+            _ => false,
+        }),
         ("executions-never-end", |h, _, _| count(h, "ExecutionDetailsEnd") == 0),
         ("manual-order", |h, _, s| {
             s.b.venue.audit().positions["FELL"] == 25 && count(h, "position FELL 25") > 0 && count(h, "exec -1 0") == 0
@@ -277,6 +290,11 @@ fn checks() -> BTreeMap<&'static str, Check> {
 /// Statuses that a query answered rather than a change.
 fn count_query(h: &Heard) -> usize {
     h.iter().filter(|(t, w)| *t == 60 && w.starts_with("status")).count()
+}
+
+/// The clock that was shown, Unix seconds.
+fn clock(h: &Heard) -> Option<i64> {
+    h.iter().find_map(|(_, w)| w.strip_prefix("clock ")?.parse().ok())
 }
 
 /// Nothing is heard of order 2 until the modification of second 6, which to the venue is a new order.
@@ -323,6 +341,9 @@ fn every_file_is_checked_and_says_what_it_stands_for() {
     let checks = checks();
     let mut files = 0;
     for entry in std::fs::read_dir(folder()).unwrap().flatten() {
+        if entry.path().extension().is_none_or(|e| e != "toml") {
+            continue;
+        }
         let name = entry.path().file_stem().unwrap().to_str().unwrap().to_string();
         let s = scenario(&name);
         files += 1;

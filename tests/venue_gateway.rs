@@ -171,6 +171,54 @@ fn a_killed_gateway_goes_on_where_it_stood_and_a_scenario_strikes() {
     gateway.end();
 }
 
+/// A gateway at 20 session seconds a wall second with a shipped scenario.
+fn with_scenario(name: &str) -> Gateway {
+    let file = format!("{}/faults/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    Gateway::start(&["--symbols=3", "--speed=20", "--start=10:00", "--scenario", &file])
+}
+
+fn try_connect(g: &Gateway, wait: Duration) -> Result<Client, ibapi::Error> {
+    let client = Client::builder().address(g.address.clone()).client_id(5);
+    client.max_reconnect_attempts(0).one_shot_timeout(wait).connect()
+}
+
+/// Asks until the client no longer gets an answer.
+fn lost(client: &Client) -> bool {
+    for _ in 0..200 {
+        if client.managed_accounts().is_err() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+#[test]
+fn a_restart_ends_the_connection_and_lets_the_client_come_back() {
+    let gateway = with_scenario("restart-mid-session");
+    let client = try_connect(&gateway, WAIT).unwrap();
+    assert!(lost(&client));
+    drop(client);
+    assert!(!try_connect(&gateway, WAIT).unwrap().managed_accounts().unwrap().is_empty());
+    gateway.end();
+}
+
+#[test]
+fn a_half_open_socket_takes_questions_and_gives_no_answer() {
+    let gateway = with_scenario("half-open-socket");
+    let client = try_connect(&gateway, Duration::from_secs(2)).unwrap();
+    assert!(lost(&client));
+    gateway.end();
+}
+
+#[test]
+fn a_client_id_in_use_is_refused_once() {
+    let gateway = with_scenario("326-client-id-in-use");
+    assert!(try_connect(&gateway, Duration::from_secs(3)).is_err());
+    assert!(try_connect(&gateway, WAIT).is_ok(), "the next try gets in");
+    gateway.end();
+}
+
 #[test]
 fn bad_arguments_get_one_sentence() {
     let fails = |args: &[&str]| {

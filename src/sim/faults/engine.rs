@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rewrite::{delay_type, end_of, margins, price, tick_of};
+use super::rewrite::{self, delay_type, end_of, margins, price, tick_of};
 use super::{Action, Command, Fault, Scenario, When};
 use crate::clock::{MILLISECOND, SECOND, SessionTime};
 use crate::sim::api::{ConnId, Outgoing, Request, Response};
@@ -242,6 +242,9 @@ impl Faults {
                 Action::Delay { ms } => delay = ms * MILLISECOND,
                 Action::Price { value } => price(&mut o.response, value),
                 Action::CrossBy { usd } => self.cross(&mut o, *usd),
+                Action::Word { text } => rewrite::word(&mut o.response, text),
+                Action::Account { code } => rewrite::account(&mut o.response, code),
+                Action::ClockStep { by_s } => rewrite::clock(&mut o.response, *by_s),
                 Action::Sentinels => margins(&mut o.response, Some(f64::MAX)),
                 Action::EmptyFields => margins(&mut o.response, None),
                 // After the message that struck.
@@ -402,6 +405,11 @@ fn describe(o: &Outgoing) -> (Option<When>, String, Origin) {
             (origin.order_id, origin.perm) = (order.order_id, order.perm_id);
             (When::OpenOrder, state.status.clone())
         }
+        Response::Position { .. }
+        | Response::AccountValue { .. }
+        | Response::PortfolioValue { .. }
+        | Response::AccountSummary { .. } => (When::AccountRow, String::new()),
+        Response::CurrentTime { .. } => (When::Clock, String::new()),
         Response::Error { code, .. } => (When::Error, code.to_string()),
         other => match tick_of(other) {
             Some((_, kind)) => (When::Tick, kind.to_string()),

@@ -105,6 +105,8 @@ pub enum When {
     WhatIfAnswer,
     Tick,
     Error,
+    AccountRow,
+    Clock,
 }
 
 /// What a fault does.
@@ -133,6 +135,21 @@ pub enum Action {
     CrossBy {
         /// USD.
         usd: f64,
+    },
+    /// Statuses: another word.
+    Word {
+        /// The word.
+        text: String,
+    },
+    /// Rows of positions and of the account: another account's code.
+    Account {
+        /// The code.
+        code: String,
+    },
+    /// Answers to reqCurrentTime: so many seconds off.
+    ClockStep {
+        /// Seconds, positive = ahead.
+        by_s: i64,
     },
     /// What-if answers: 1.797e308 in every margin field.
     Sentinels,

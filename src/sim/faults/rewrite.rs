@@ -1,5 +1,6 @@
 //! Changes to single messages: prices of ticks, delayed tick types, margin fields of what-ifs; the ends of lists.
 
+use crate::clock::SECOND;
 use crate::sim::api::{Request, Response};
 
 /// Real-time tick type → delayed one, as documented.
@@ -38,6 +39,33 @@ pub(super) fn price(r: &mut Response, value: &str) {
     };
     if let Response::TickPrice { price, .. } = r {
         *price = new;
+    }
+}
+
+/// Puts another word into a status.
+pub(super) fn word(r: &mut Response, text: &str) {
+    match r {
+        Response::OrderStatus { status, .. } => *status = text.into(),
+        Response::OpenOrder { state, .. } => state.status = text.into(),
+        _ => {}
+    }
+}
+
+/// Puts another account's code into a row.
+pub(super) fn account(r: &mut Response, code: &str) {
+    match r {
+        Response::Position { account, .. }
+        | Response::AccountValue { account, .. }
+        | Response::PortfolioValue { account, .. }
+        | Response::AccountSummary { account, .. } => *account = code.into(),
+        _ => {}
+    }
+}
+
+/// Moves the clock that an answer shows.
+pub(super) fn clock(r: &mut Response, by_s: i64) {
+    if let Response::CurrentTime { time } = r {
+        *time = *time + by_s * SECOND;
     }
 }
 
