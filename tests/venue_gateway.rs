@@ -109,6 +109,117 @@ fn a_client_trades_and_the_audit_tells() {
 }
 
 #[test]
+fn a_killed_gateway_goes_on_where_it_stood_and_a_scenario_strikes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, clock) = (folder.path().join("state.json"), folder.path().join("clock.json"));
+    let scenario = folder.path().join("scenario.toml");
+    let text = "incident = \"a test\"\ntag = \"venue\"\n[[fault]]\nwhen = \"order\"\nnth = 2\n\
+                do = { act = \"refuse\", code = 110, text = \"no\" }\n";
+    std::fs::write(&scenario, text).unwrap();
+    let args = [
+        "--symbols=3",
+        "--speed=20",
+        "--start=10:00",
+        "--state",
+        state.to_str().unwrap(),
+        "--clock-file",
+        clock.to_str().unwrap(),
+        "--scenario",
+        scenario.to_str().unwrap(),
+    ];
+    let connect = |g: &Gateway| {
+        let client = Client::builder().address(g.address.clone()).client_id(5);
+        client.max_reconnect_attempts(0).one_shot_timeout(WAIT).connect().unwrap()
+    };
+    let gateway = Gateway::start(&args);
+    let client = connect(&gateway);
+    let contract = Contract::stock("AAPL").build();
+    let updates = client.order_update_stream().unwrap();
+    let mut order = order_builder::limit_order(Action::Buy, 10.0, 1.0);
+    order.tif = ibapi::orders::TimeInForce::GoodTillCanceled;
+    let id = client.next_order_id();
+    client.submit_order(id, &contract, &order).unwrap();
+    loop {
+        if let SubscriptionItem::Data(OrderUpdate::OrderStatus(s)) = updates.next_timeout(WAIT).unwrap().unwrap()
+            && format!("{:?}", s.status).contains("Submitted")
+        {
+            break;
+        }
+    }
+    client.submit_order(id + 1, &contract, &order).unwrap();
+    let refused = |item| match item {
+        SubscriptionItem::Notice(n) => format!("{n:?}").contains("110"),
+        SubscriptionItem::Data(_) => false,
+    };
+    while !updates.next_timeout(WAIT).is_some_and(|u| u.map_or_else(|e| e.to_string().contains("110"), &refused)) {}
+    drop((updates, client));
+    // Killed, not ended: only what was written at once is left.
+    drop(gateway);
+    let gateway = Gateway::start(&args);
+    let client = connect(&gateway);
+    let open = client.all_open_orders().unwrap().collect_to_end_within(WAIT).unwrap();
+    let ids: Vec<i32> = open
+        .iter()
+        .filter_map(|o| match o {
+            ibapi::orders::Orders::OrderData(d) => Some(d.order_id),
+            ibapi::orders::Orders::OrderStatus(_) => None,
+        })
+        .collect();
+    assert_eq!(ids, [id]);
+    assert!(client.next_order_id() > id, "ids are not given again");
+    drop(client);
+    gateway.end();
+}
+
+/// A gateway at 20 session seconds a wall second with a shipped scenario.
+fn with_scenario(name: &str) -> Gateway {
+    let file = format!("{}/faults/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    Gateway::start(&["--symbols=3", "--speed=20", "--start=10:00", "--scenario", &file])
+}
+
+fn try_connect(g: &Gateway, wait: Duration) -> Result<Client, ibapi::Error> {
+    let client = Client::builder().address(g.address.clone()).client_id(5);
+    client.max_reconnect_attempts(0).one_shot_timeout(wait).connect()
+}
+
+/// Asks until the client no longer gets an answer.
+fn lost(client: &Client) -> bool {
+    for _ in 0..200 {
+        if client.managed_accounts().is_err() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+#[test]
+fn a_restart_ends_the_connection_and_lets_the_client_come_back() {
+    let gateway = with_scenario("restart-mid-session");
+    let client = try_connect(&gateway, WAIT).unwrap();
+    assert!(lost(&client));
+    drop(client);
+    assert!(!try_connect(&gateway, WAIT).unwrap().managed_accounts().unwrap().is_empty());
+    gateway.end();
+}
+
+#[test]
+fn a_half_open_socket_takes_questions_and_gives_no_answer() {
+    let gateway = with_scenario("half-open-socket");
+    let client = try_connect(&gateway, Duration::from_secs(2)).unwrap();
+    assert!(lost(&client));
+    gateway.end();
+}
+
+#[test]
+fn a_client_id_in_use_is_refused_once() {
+    let gateway = with_scenario("326-client-id-in-use");
+    assert!(try_connect(&gateway, Duration::from_secs(3)).is_err());
+    assert!(try_connect(&gateway, WAIT).is_ok(), "the next try gets in");
+    gateway.end();
+}
+
+#[test]
 fn bad_arguments_get_one_sentence() {
     let fails = |args: &[&str]| {
         let out = Command::new(env!("CARGO_BIN_EXE_ibkr-trader")).arg("gateway").args(args).output().unwrap();
@@ -121,4 +232,6 @@ fn bad_arguments_get_one_sentence() {
     assert!(fails(&["--start=04:00"]).contains("outside regular hours"));
     assert!(fails(&["--start=tea"]).contains("HH:MM"));
     assert!(fails(&["--referee=/nowhere.toml"]).contains("/nowhere.toml"));
+    assert!(fails(&["--scenario=/nowhere.toml"]).contains("/nowhere.toml"));
+    assert!(fails(&["--state=/dev/null"]).contains("no gateway state"));
 }

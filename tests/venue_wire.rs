@@ -198,9 +198,12 @@ enum Compare {
     Beginning,
 }
 
+/// Name, when, orders left out, comparison.
+type Conversation = (&'static str, (u32, u32, u32), &'static [i32], Compare);
+
 /// The conversations with orders that are reproduced: name, when (New York), orders left out with the reason in a
 /// comment, and how they are compared.
-const REPRODUCED: &[(&str, (u32, u32, u32), &[i32], Compare)] = &[
+const REPRODUCED: &[Conversation] = &[
     ("api_order_fill_aapl.txt", (20_260_825, 14, 11), &[], Compare::Exact),
     ("direct_cancel_order.txt", (20_260_824, 16, 51), &[], Compare::Exact),
     // 559 asks for an algo, whose fields the wire does not carry.

@@ -15,9 +15,10 @@ use crate::clock::{Clock, ClockFile, ScaledClock, SessionTime};
 use crate::domain::Money;
 use crate::domain::calendar::Date;
 use crate::sim::api::{ConnId, Outgoing, Request};
+use crate::sim::faults::Scenario;
 use crate::sim::market::{self, MarketOptions};
 use crate::sim::referee::Limits;
-use crate::sim::venue::{Venue, VenueConfig};
+use crate::sim::venue::{Venue, VenueConfig, VenueState};
 use crate::sim::wire::handshake::{VERSION_MAX, VERSION_MIN};
 use crate::sim::wire::{Server, ServerOptions};
 
@@ -52,6 +53,12 @@ pub struct GatewayArgs {
     /// The referee's limits instead of the shipped ones.
     #[arg(long)]
     pub referee: Option<PathBuf>,
+    /// Where the venue's state (orders, positions, cash, ids, executions) is kept, and taken up again at the next start.
+    #[arg(long)]
+    pub state: Option<PathBuf>,
+    /// What goes wrong: a fault scenario (TOML, see `faults/`); may be given several times, all are in force together.
+    #[arg(long)]
+    pub scenario: Vec<PathBuf>,
     /// Where to write the clock that a trader shares, once the session starts.
     #[arg(long)]
     pub clock_file: Option<PathBuf>,
@@ -129,6 +136,8 @@ struct Gateway {
     venue: Venue,
     server: Server,
     out: Vec<Outgoing>,
+    /// The venue's revision that the state file holds.
+    saved: u64,
 }
 
 impl Gateway {
@@ -143,19 +152,31 @@ impl Gateway {
             can_be_written(path)?;
         }
         let limits = args.referee.as_deref().map_or_else(|| Ok(Limits::default()), Limits::read)?;
+        let scenarios = args.scenario.iter().map(|p| Scenario::read(p)).collect::<Result<Vec<_>, _>>()?;
         let options = MarketOptions { date: args.date, start: args.start, symbols: args.symbols, seed: args.seed };
         let source = market::open(args.data.as_deref(), &options)?;
-        let start = source.start();
-        let config = VenueConfig { account: args.account.clone(), cash, limits, ..VenueConfig::default() };
+        let state = args.state.as_deref().map(read_state).transpose()?.flatten();
+        let resumed = state.as_ref().filter(|s| s.date() == Date::new_york(source.hours().open));
+        let start = resumed.map_or(source.start(), |s| s.now().max(source.start()));
+        let config = VenueConfig { account: args.account.clone(), cash, limits, scenarios, ..VenueConfig::default() };
         let clock: Arc<OnceLock<ScaledClock>> = Arc::default();
+        if resumed.is_some()
+            && let Some(file) = args.clock_file.as_deref().and_then(|p| ClockFile::read(p).ok())
+        {
+            // The session went on while the gateway was down.
+            let _ = clock.set(ScaledClock::from_file(&file));
+        }
         let shared = Arc::clone(&clock);
         let mut wire = ServerOptions::new(move || shared.get().map_or(start, Clock::now));
         if let Some(version) = args.max_version {
             wire.max_version = version;
         }
         let server = Server::bind(&args.listen, wire)?;
-        let venue = Venue::new(config, source, args.seed);
-        Ok(Self { args, start, clock, venue, server, out: Vec::new() })
+        let venue = match state {
+            Some(state) => Venue::resume(config, source, args.seed, state)?,
+            None => Venue::new(config, source, args.seed),
+        };
+        Ok(Self { args, start, clock, venue, server, out: Vec::new(), saved: 0 })
     }
 
     /// Session time; the session's start until the first startApi.
@@ -181,7 +202,22 @@ impl Gateway {
             let now = self.now();
             self.venue.advance(now, &mut self.out);
         }
+        // Before the answers leave: what a client was told must outlive the process.
+        self.save()?;
         self.send();
+        Ok(())
+    }
+
+    /// Writes the state if it changed.
+    fn save(&mut self) -> anyhow::Result<()> {
+        let Some(path) = &self.args.state else { return Ok(()) };
+        let revision = self.venue.revision();
+        if revision == self.saved {
+            return Ok(());
+        }
+        let text = serde_json::to_string(&self.venue.state()).context("the state can't be written as JSON")?;
+        write_whole(path, &text).with_context(|| format!("can't write the state to {}", path.display()))?;
+        self.saved = revision;
         Ok(())
     }
 
@@ -230,6 +266,7 @@ impl Gateway {
         let now = self.now();
         self.venue.advance(now, &mut self.out);
         self.venue.finish(&mut self.out);
+        self.save()?;
         self.send();
         self.server.shutdown();
         if let Some(error) = self.venue.market_failure() {
@@ -253,6 +290,16 @@ fn can_be_written(path: &Path) -> anyhow::Result<()> {
     std::fs::write(&temp, "")
         .and_then(|()| std::fs::remove_file(&temp))
         .with_context(|| format!("can't write {}; name a file in a folder that can be written to", path.display()))
+}
+
+/// The state that an earlier process left; `None` when there is no file yet.
+fn read_state(path: &Path) -> anyhow::Result<Option<VenueState>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("can't read the state {}", path.display()))?;
+    let state = serde_json::from_str(&text);
+    state.map(Some).with_context(|| format!("{} holds no gateway state; give another --state FILE", path.display()))
 }
 
 /// Writes a file by rename, so that a reader sees all of it or none.

@@ -129,6 +129,13 @@ impl Settings {
         if !(1..=10_000).contains(&self.inference.budget_ms) {
             return Err(format!("inference.budget_ms = {} must be 1 to 10000", self.inference.budget_ms));
         }
+        if self.decision.name_shares_max > self.routing.limits.max_order_shares {
+            return Err(format!(
+                "decision.name_shares_max = {} is above routing.limits.max_order_shares = {}: an entry would be cut into \
+                 equal slices that look like repeated orders; lower the first or raise the second",
+                self.decision.name_shares_max, self.routing.limits.max_order_shares
+            ));
+        }
         let demo = &self.demo;
         if !(demo.speed.is_finite() && demo.speed > 0.0) {
             return Err(format!("demo.speed = {} must be a positive number", demo.speed));

@@ -24,7 +24,8 @@ pub struct Contract {
 }
 
 /// An order as the client sent it, and as openOrder echoes it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "TWS field names")]
 pub struct Order {
     pub order_id: i32,
@@ -89,7 +90,8 @@ pub struct OrderState {
 }
 
 /// One fill.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "TWS field names")]
 pub struct Execution {
     pub order_id: i32,

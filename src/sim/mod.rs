@@ -2,6 +2,7 @@
 //! trader but `clock` and `domain`; could leave as a crate of its own any day.
 
 pub mod api;
+pub mod faults;
 pub mod market;
 pub mod referee;
 pub mod venue;

@@ -15,7 +15,7 @@ use ibkr_trader::domain::calendar::{Date, RegularHours, regular_hours};
 use ibkr_trader::domain::{ConId, Price, Qty, Side, SymbolId};
 use ibkr_trader::sim::api::{ConnId, Contract, Order, Outgoing, Request, Response};
 use ibkr_trader::sim::market::{Bar, MarketSource, Quote, RawBody, RawEvent, Reference};
-use ibkr_trader::sim::venue::{Delays, Venue, VenueConfig};
+use ibkr_trader::sim::venue::{Delays, Venue, VenueConfig, VenueState};
 
 pub const ACCOUNT: &str = "DU9000001";
 pub const AAPL: i32 = 265_598;
@@ -88,7 +88,26 @@ impl Bench {
         let mut config = VenueConfig { account: ACCOUNT.into(), ..VenueConfig::default() };
         adjust(&mut config);
         let events: Events = Arc::default();
-        let source = Script {
+        let venue = Venue::new(config, Box::new(Self::source(start, &events)), seed);
+        let mut bench = Self { venue, events, now: start, out: Vec::new(), next_id: 1 };
+        bench.quote(0, 309.15, 300, 309.16, 200);
+        bench.quote(1, 20.00, 500, 20.01, 500);
+        bench.quote(2, 89.50, 500, 89.52, 500);
+        bench.run(0);
+        bench
+    }
+
+    /// A new process that goes on from a state, at its time or the later start; its market has no quote yet.
+    pub fn resumed(start: SessionTime, state: VenueState) -> Self {
+        let config = VenueConfig { account: ACCOUNT.into(), delays: Delays::NONE, ..VenueConfig::default() };
+        let events: Events = Arc::default();
+        let now = start.max(state.now());
+        let venue = Venue::resume(config, Box::new(Self::source(start, &events)), 1, state).unwrap();
+        Self { venue, events, now, out: Vec::new(), next_id: 100 }
+    }
+
+    pub fn source(start: SessionTime, events: &Events) -> Script {
+        Script {
             references: vec![
                 reference(0, "AAPL", AAPL, 310.0, 1_000_000),
                 reference(1, "HARD", 900_000_001, 20.0, 0),
@@ -100,15 +119,8 @@ impl Bench {
                 .rev()
                 .map(|i| Bar::of(start.floor_to(MINUTE) - i * MINUTE, Price::from_f64(309.0), Qty(1_000)))
                 .collect(),
-            events: Arc::clone(&events),
-        };
-        let venue = Venue::new(config, Box::new(source), seed);
-        let mut bench = Self { venue, events, now: start, out: Vec::new(), next_id: 1 };
-        bench.quote(0, 309.15, 300, 309.16, 200);
-        bench.quote(1, 20.00, 500, 20.01, 500);
-        bench.quote(2, 89.50, 500, 89.52, 500);
-        bench.run(0);
-        bench
+            events: Arc::clone(events),
+        }
     }
 
     fn raw(&mut self, symbol: u16, body: RawBody) {

@@ -93,7 +93,8 @@ impl Ledger {
     }
 
     pub(super) fn commission(&mut self, exec_id: &str, commission: f64) {
-        if self.commission_ids.insert(exec_id.to_string()) {
+        let root = exec_id.rsplit_once('.').map_or(exec_id, |(root, _)| root);
+        if self.commission_ids.insert(root.to_string()) {
             let fee = Money::from_f64(commission).unwrap_or(Money(0));
             self.cash -= fee;
             self.commissions += fee;
@@ -192,6 +193,15 @@ impl Ledger {
     /// Starts from books that an earlier process left.
     pub(super) fn resume(&mut self, cash: Money, commissions: Money, positions: BTreeMap<String, i64>) {
         (self.cash, self.commissions, self.positions) = (cash, commissions, positions);
+    }
+
+    /// Knows an execution that the resumed books hold already.
+    pub(super) fn resume_execution(&mut self, e: &Execution) {
+        let (root, _) = e.exec_id.rsplit_once('.').unwrap_or((&e.exec_id, ""));
+        let shares = e.shares as i64;
+        let signed = if e.side == "BOT" { shares } else { -shares };
+        self.executions.insert(root.to_string(), (signed, Price::from_f64(e.price)));
+        self.commission_ids.insert(root.to_string());
     }
 
     /// Executions seen.

@@ -109,6 +109,23 @@ impl Referee {
         self.ledger.resume(cash, commissions, positions);
     }
 
+    /// Knows an execution that the resumed books hold already.
+    pub fn resume_execution(&mut self, execution: &crate::sim::api::Execution) {
+        self.ledger.resume_execution(execution);
+    }
+
+    /// Knows an order that an earlier process left working.
+    pub fn resume_order(
+        &mut self,
+        client: i32,
+        perm_id: i64,
+        symbol: &str,
+        order: &crate::sim::api::Order,
+        filled: i64,
+    ) {
+        rules::resume_order(&mut self.ledger, client, perm_id, symbol, order, filled);
+    }
+
     /// Sees a request as it arrives.
     pub fn request(&mut self, now: SessionTime, conn: ConnId, request: &Request, market: &dyn MarketFacts) {
         *self.received.entry(audit::name_of(request)).or_default() += 1;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "order quantities are capped far below 2^53 before use")]
 
-use super::ledger::Seen;
+use super::ledger::{Ledger, Seen};
 use super::{Facts, MarketFacts, Referee};
 use crate::clock::{SECOND, SessionTime};
 use crate::domain::{Money, Price, Side};
@@ -69,6 +69,24 @@ fn grid_prices(order: &Order) -> Vec<Price> {
         }
         _ => vec![price(order.limit_price)],
     }
+}
+
+/// Enters an order that an earlier process left working.
+pub(super) fn resume_order(l: &mut Ledger, client: i32, perm_id: i64, symbol: &str, order: &Order, filled: i64) {
+    let Some(side) = order.action else { return };
+    let seen = Seen {
+        symbol: symbol.into(),
+        side,
+        qty: order.total_quantity as i64,
+        filled,
+        price: named_price(order),
+        order_ref: order.order_ref.clone(),
+        parent_id: order.parent_id,
+        group: order.oca_group.clone(),
+        perm_id,
+        working: true,
+    };
+    l.placed(client, order.order_id, seen);
 }
 
 impl Referee {

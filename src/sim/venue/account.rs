@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use crate::domain::{Money, Price, Side, SymbolId};
 
 /// Shares held and what they cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Position {
     /// Signed shares.
     pub(super) qty: i64,
@@ -86,6 +86,18 @@ impl Account {
         }
         p.qty += signed;
         realized
+    }
+
+    /// A fill of `signed` shares turns out to have cost `by` more each.
+    pub(super) fn correct(&mut self, symbol: SymbolId, signed: i64, by: Price) {
+        let more = Money(signed * by.0);
+        self.cash -= more;
+        let p = self.positions.entry(symbol).or_default();
+        if p.qty == 0 {
+            p.realized -= more;
+        } else {
+            p.basis += more;
+        }
     }
 
     /// Margin at the given marks; `worst` says how far working orders can carry each symbol's position.

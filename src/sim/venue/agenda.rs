@@ -27,6 +27,8 @@ pub(super) enum Task {
     Deferred { perm: i64 },
     /// A good-after-time order's time has come.
     Release { perm: i64 },
+    /// The shares for a held short sale were found.
+    Located { perm: i64 },
     /// A fill elsewhere in its OCA group takes shares off it; the report of it is one way behind.
     OcaReduce { perm: i64, qty: i64 },
     /// Messages about an order reach the client `client`, if it is connected.

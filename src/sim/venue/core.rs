@@ -62,12 +62,16 @@ pub(super) struct Core {
     pub(super) orders: Orders,
     pub(super) account: Account,
     pub(super) fills: Vec<Fill>,
+    /// Executions of this account by this and earlier processes: their running number.
+    pub(super) executions_ever: usize,
     pub(super) draw: Draw,
     /// Positions changed since rows were last pushed.
     pub(super) changed: BTreeSet<SymbolId>,
     pub(super) pnl_beats: bool,
     /// Symbols whose short-sale restriction was triggered on the previous trading day.
     pub(super) carried: BTreeSet<SymbolId>,
+    /// What a scenario has in store for orders on their way, by (client, order id).
+    pub(super) forced: BTreeMap<(i32, i32), super::commands::Forced>,
     /// The margin warning stands.
     pub(super) margin_told: bool,
     /// History requests by connection: (when, request without its id), for IB's pacing rules.
@@ -97,6 +101,7 @@ impl Core {
         Self {
             carried,
             margin_told: false,
+            forced: BTreeMap::new(),
             account: Account::new(config.cash),
             config,
             source,
@@ -107,6 +112,7 @@ impl Core {
             sessions: Sessions::default(),
             orders: Orders::default(),
             fills: Vec::new(),
+            executions_ever: 0,
             draw: Draw::keyed(seed, "venue", 0, 0),
             changed: BTreeSet::new(),
             unheard: Vec::new(),
@@ -208,6 +214,7 @@ impl Core {
             Task::Expire { perm } => self.expire(perm),
             Task::Deferred { perm } => self.deferred(perm),
             Task::Release { perm } => self.release(perm),
+            Task::Located { perm } => self.located(perm),
             Task::OcaReduce { perm, qty } => self.oca_reduce(perm, qty),
             Task::Report { perm, client, messages } => {
                 if let Some(r) = self.orders.get_mut(perm) {

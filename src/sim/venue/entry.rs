@@ -81,7 +81,7 @@ impl Core {
     /// An order reaches the exchange.
     pub(super) fn arrive(&mut self, perm: i64) {
         let Some(r) = self.orders.get(perm).cloned() else { return };
-        if r.status != Status::Sent {
+        if r.status != Status::Sent || self.forced_at_arrival(perm) {
             return;
         }
         if r.terms.tif == Tif::Fok {

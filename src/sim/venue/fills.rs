@@ -70,7 +70,7 @@ impl Core {
         let execution = Execution {
             order_id: r.order_id,
             client_id: r.client,
-            exec_id: format!("{EXEC_PREFIX}.{:08x}.01.01", EXEC_FIRST + self.fills.len()),
+            exec_id: format!("{EXEC_PREFIX}.{:08x}.01.01", EXEC_FIRST + self.executions_ever),
             time: text::eastern(self.now),
             account: self.config.account.clone(),
             exchange,
@@ -84,7 +84,11 @@ impl Core {
             last_liquidity: if m.maker { 1 } else { 2 },
         };
         let fill = Fill { symbol, time: self.now, execution, fee, realized };
-        let word = if r.cancelling && !done { "PendingCancel" } else { r.status.word() };
+        let word = match (done, r.completed.is_some(), r.cancelling) {
+            (false, true, _) => "Cancelled",
+            (false, false, true) => "PendingCancel",
+            _ => r.status.word(),
+        };
         let account = &self.config.account;
         let mut messages = vec![fill.details(-1, reference)];
         messages.extend(pair(r, reference, account, word));
@@ -95,6 +99,7 @@ impl Core {
         messages.push(fill.commission());
         let client = r.client;
         self.fills.push(fill);
+        self.executions_ever += 1;
         self.report(m.perm, client, messages);
         let told = self.orders.get(m.perm).map_or(self.now, |r| r.report_floor);
         self.account_changed(symbol, told);

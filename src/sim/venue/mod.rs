@@ -10,15 +10,22 @@
 //!
 //! **Where behaviour comes from** (`recorded` on real gateways, `documented` by IB, `assumed`):
 //! * recorded: order of messages at log-in, of a market order's opening and closing leg, of resting, cancelling
-//!   (in hours, off hours, before the acknowledgement, across clients), of IOC, FOK and what-if; errors 200, 201, 202,
-//!   321, 399, 10147, 10148; repeated reqCurrentTime; echo of orders; fees; summary rows; unsubscribed accounts (2100);
+//!   (in hours, off hours, before the acknowledgement, across clients), of IOC, FOK and what-if; held states of stops,
+//!   trails and bracket children off hours; errors 200, 201, 202, 321, 399, 10147, 10148; repeated reqCurrentTime; echo of
+//!   orders; fees; summary rows; unsubscribed accounts (2100);
 //! * documented: 101, 103, 105, 110, 326, 162, pacing (100), shortable ticks 46 and 89, account cadence;
-//! * assumed: delays ([`Delays`]), partial fills and the queue (`book`), margin figures, good-till-date expiry.
+//! * assumed: delays ([`Delays`]), partial fills and the queue (`book`), margin figures, good-till-date expiry, what
+//!   triggers and fills stops, pegs and prints (`triggers`), children's and OCA quantities (`groups`), margin calls and
+//!   the enforcement of Rule 201 (`house`).
+//!
+//! **Between venue and clients** stand the referee, which hears what the venue says, and then the faults of the scenarios
+//! (`sim/faults`). **State** outlives the process through [`Venue::state`] and [`Venue::resume`] (`state`).
 
 mod account;
 mod agenda;
 mod book;
 mod changes;
+mod commands;
 mod contracts;
 mod core;
 mod data;
@@ -31,6 +38,7 @@ mod orders;
 mod queries;
 mod reports;
 mod sessions;
+mod state;
 mod statements;
 mod terms;
 mod text;
@@ -39,10 +47,15 @@ mod triggers;
 use crate::clock::SessionTime;
 use crate::domain::Money;
 use crate::sim::api::{ConnId, Outgoing, Request};
+use crate::sim::faults::{Faults, Inbound, Scenario};
 use crate::sim::market::{MarketError, MarketSource, Reference};
 use crate::sim::referee::{Audit, Limits, Referee};
 
 pub use agenda::Delays;
+pub use state::{StateError, VenueState};
+
+/// Rounds in which faults may strike at what other faults caused in one instant; the rest waits for the next call.
+const SETTLE_MAX: usize = 16;
 
 /// What does not change during a session.
 #[derive(Clone, Debug)]
@@ -61,6 +74,8 @@ pub struct VenueConfig {
     pub executions_end_when_empty: bool,
     /// Symbols whose short-sale restriction was triggered on the previous trading day.
     pub restricted: Vec<String>,
+    /// What goes wrong; empty = nothing does.
+    pub scenarios: Vec<Scenario>,
     /// What the referee holds clients to.
     pub limits: Limits,
 }
@@ -75,44 +90,77 @@ impl Default for VenueConfig {
             delays: Delays::default(),
             executions_end_when_empty: true,
             restricted: Vec::new(),
+            scenarios: Vec::new(),
             limits: Limits::default(),
         }
     }
 }
 
-/// The venue and the referee that watches it.
+/// The venue, the referee that watches it, and the faults between it and its clients.
 pub struct Venue {
     core: core::Core,
     referee: Referee,
+    faults: Faults,
+    /// What the venue said, before faults.
+    said: Vec<Outgoing>,
 }
 
 impl Venue {
     /// A venue at the source's start.
     pub fn new(config: VenueConfig, source: Box<dyn MarketSource>, seed: u64) -> Self {
         let referee = Referee::new(config.limits.clone(), source.hours(), config.account.clone(), config.cash);
-        Self { core: core::Core::new(config, source, seed), referee }
+        let faults = Faults::new(&config.scenarios, source.start(), seed);
+        Self { core: core::Core::new(config, source, seed), referee, faults, said: Vec::new() }
     }
 
     /// Takes a request at `now`. What is due by then happens first.
     pub fn handle(&mut self, now: SessionTime, conn: ConnId, request: Request, out: &mut Vec<Outgoing>) {
         self.advance(now, out);
-        let seen = out.len();
         let now = self.core.now();
         self.referee.request(now, conn, &request, &self.core);
-        self.core.handle(conn, request, out);
-        self.witness(&out[seen..]);
+        match self.faults.inbound(now, conn, &request, out) {
+            Inbound::Pass => {
+                self.obey(out);
+                self.core.handle(conn, request, &mut self.said);
+                self.speak(out);
+            }
+            Inbound::Instead(answers) => {
+                self.obey(out);
+                out.extend(answers.into_iter().map(|response| Outgoing { conn, response }));
+            }
+        }
+        self.settle(now, out);
     }
 
     /// Lets time pass until `now`.
     pub fn advance(&mut self, now: SessionTime, out: &mut Vec<Outgoing>) {
-        let seen = out.len();
-        self.core.advance(now, out);
-        self.witness(&out[seen..]);
+        while let Some(due) = self.faults.next_due().filter(|t| *t <= now) {
+            self.core.advance(due, &mut self.said);
+            self.speak(out);
+            self.faults.run_due(due, out);
+            self.obey(out);
+        }
+        self.core.advance(now, &mut self.said);
+        self.speak(out);
+        self.settle(now, out);
+    }
+
+    /// What struck at this very instant is done at once.
+    fn settle(&mut self, now: SessionTime, out: &mut Vec<Outgoing>) {
+        for _ in 0..SETTLE_MAX {
+            if self.faults.next_due().is_none_or(|t| t > now) {
+                return;
+            }
+            self.faults.run_due(now, out);
+            self.obey(out);
+            self.core.advance(now, &mut self.said);
+            self.speak(out);
+        }
     }
 
     /// When something happens next without a request; `None` after the last event of the session.
     pub fn next_due(&mut self) -> Option<SessionTime> {
-        self.core.next_due()
+        [self.core.next_due(), self.faults.next_due()].into_iter().flatten().min()
     }
 
     /// The universe.
@@ -125,6 +173,11 @@ impl Venue {
         self.core.source.failure()
     }
 
+    /// How many faults of the scenarios have struck.
+    pub fn faults_struck(&self) -> u64 {
+        self.faults.struck()
+    }
+
     /// The referee's account of the session so far.
     pub fn audit(&self) -> Audit {
         self.referee.audit(self.core.now(), &self.core)
@@ -132,17 +185,33 @@ impl Venue {
 
     /// Ends the session: what is under way is delivered now.
     pub fn finish(&mut self, out: &mut Vec<Outgoing>) {
-        let seen = out.len();
-        self.core.deliver_all(out);
-        self.witness(&out[seen..]);
+        self.core.deliver_all(&mut self.said);
+        self.speak(out);
     }
 
-    fn witness(&mut self, out: &[Outgoing]) {
+    /// Does what faults ask of the venue.
+    fn obey(&mut self, out: &mut Vec<Outgoing>) {
+        for command in self.faults.take_commands() {
+            self.core.command(command, &mut self.said);
+        }
+        self.speak(out);
+    }
+
+    /// What the venue said goes past the referee, then through the faults, to the clients.
+    fn speak(&mut self, out: &mut Vec<Outgoing>) {
         for response in self.core.unheard.drain(..) {
             self.referee.unheard(&response);
         }
-        for o in out {
+        for o in &self.said {
             self.referee.response(o);
+        }
+        if self.faults.is_idle() {
+            out.append(&mut self.said);
+            return;
+        }
+        let now = self.core.now();
+        for o in self.said.drain(..) {
+            self.faults.outbound(now, o, out);
         }
     }
 }

@@ -12,7 +12,7 @@ pub(super) const ORDERS_MAX: usize = 200_000;
 const FIRST_PERM_ID: i64 = 1_389_211_034;
 
 /// Where an order stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Status {
     /// Sent with transmit = false: nobody is told of it.
     Untransmitted,
@@ -55,7 +55,7 @@ impl Status {
 }
 
 /// Time in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Tif {
     Day,
     Gtc,
@@ -67,7 +67,7 @@ pub(super) enum Tif {
 }
 
 /// How an order finds its price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Style {
     /// At its limit, or at the market.
     Plain,
@@ -80,7 +80,7 @@ pub(super) enum Style {
 }
 
 /// How a trailing stop follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Trail {
     /// At this distance.
     By(Price),
@@ -89,7 +89,7 @@ pub(super) enum Trail {
 }
 
 /// Terms that a modification can change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Terms {
     pub(super) qty: i64,
     /// `None` = market.
@@ -104,7 +104,7 @@ pub(super) struct Terms {
 }
 
 /// One order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Record {
     pub(super) perm: i64,
     pub(super) client: i32,
@@ -241,6 +241,9 @@ pub(super) struct Orders {
     highest: BTreeMap<i32, i32>,
     /// Open and pending orders: what queries, margin and expiry walk.
     live: BTreeMap<i64, ()>,
+    /// No permanent id below it is given again.
+    perm_floor: i64,
+    revision: u64,
 }
 
 impl Orders {
@@ -249,6 +252,7 @@ impl Orders {
     }
 
     pub(super) fn get_mut(&mut self, perm: i64) -> Option<&mut Record> {
+        self.revision += 1;
         self.records.get_mut(&perm)
     }
 
@@ -263,13 +267,43 @@ impl Orders {
 
     /// Notes that `client` used `order_id`.
     pub(super) fn use_id(&mut self, client: i32, order_id: i32) {
+        self.revision += 1;
         let h = self.highest.entry(client).or_insert(order_id);
         *h = (*h).max(order_id);
     }
 
     /// A permanent id for the next record.
     pub(super) fn next_perm(&self) -> i64 {
-        self.records.last_key_value().map_or(FIRST_PERM_ID, |(p, _)| p + 1)
+        self.records.last_key_value().map_or(FIRST_PERM_ID, |(p, _)| p + 1).max(self.perm_floor)
+    }
+
+    /// Changes with every change of an order or of the ids in use.
+    pub(super) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// (client, highest order id it used).
+    pub(super) fn highest(&self) -> Vec<(i32, i32)> {
+        self.highest.iter().map(|(c, id)| (*c, *id)).collect()
+    }
+
+    /// Starts from the ids that an earlier process had used.
+    pub(super) fn resume(&mut self, next_perm: i64, highest: &[(i32, i32)]) {
+        self.perm_floor = next_perm;
+        self.highest.extend(highest.iter().copied());
+    }
+
+    /// Makes every client's next order id smaller by so much, as a restarted gateway may: ids can come again.
+    pub(super) fn roll_back(&mut self, by: i32) {
+        self.revision += 1;
+        for h in self.highest.values_mut() {
+            *h = (*h - by).max(0);
+        }
+    }
+
+    /// Takes a finished order off the list of living ones.
+    pub(super) fn retire(&mut self, perm: i64) {
+        self.live.remove(&perm);
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -281,12 +315,14 @@ impl Orders {
         if record.order_id != 0 {
             self.by_client.insert((record.client, record.order_id), record.perm);
         }
+        self.revision += 1;
         self.live.insert(record.perm, ());
         self.records.insert(record.perm, record);
     }
 
     /// Ends an order.
     pub(super) fn finish(&mut self, perm: i64, status: Status, when: String, how: String) {
+        self.revision += 1;
         self.live.remove(&perm);
         if let Some(r) = self.records.get_mut(&perm) {
             r.status = status;

@@ -9,7 +9,7 @@ use crate::sim::api::{Execution, ExecutionFilter, Order, OrderState, Response};
 use crate::sim::market::Reference;
 
 /// One fill, as kept for reqExecutions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Fill {
     pub(super) symbol: crate::domain::SymbolId,
     pub(super) time: SessionTime,

@@ -116,6 +116,14 @@ impl Sessions {
         true
     }
 
+    /// Ends every market-data line.
+    pub(super) fn drop_lines(&mut self) {
+        self.watchers.clear();
+        for c in self.conns.values_mut() {
+            c.lines.clear();
+        }
+    }
+
     pub(super) fn watchers(&self, symbol: SymbolId) -> &[(ConnId, i32)] {
         self.watchers.get(&symbol).map_or(&[], Vec::as_slice)
     }

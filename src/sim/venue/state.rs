@@ -1,0 +1,228 @@
+//! What outlives the process: orders, positions, cash, ids, executions, as one value that is written beside the audit
+//! and read back at the next start. The file itself is the gateway's affair.
+//!
+//! **The same day**: orders live on as they stood at the last write; what was on its way to the exchange arrives at the
+//! restart, reports on their way to a client are lost (its questions bring them back), orders never transmitted are gone.
+//! Time that passed while the process was down is then played: fills, stops and good-till-date ends happen as they
+//! would have. **A later day**: cash, positions and ids carry over; GTC and GTD orders live on, others have ended;
+//! executions and completed orders start anew; restricted names carry over from the previous trading day.
+
+use serde::{Deserialize, Serialize};
+
+use super::Venue;
+use super::account::Position;
+use super::agenda::Task;
+use super::core::Core;
+use super::orders::{Record, Status, Tif};
+use super::reports::Fill;
+use super::{VenueConfig, text};
+use crate::clock::SessionTime;
+use crate::domain::calendar::{Date, next_trading_day};
+use crate::domain::{Money, SymbolId};
+use crate::sim::market::MarketSource;
+
+/// The layout of [`VenueState`]; another one is refused.
+const LAYOUT: u32 = 1;
+
+/// The venue's state at one instant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VenueState {
+    layout: u32,
+    account: String,
+    /// The session's New York date.
+    date: Date,
+    now: SessionTime,
+    cash: Money,
+    start_cash: Money,
+    commissions: Money,
+    positions: Vec<(String, Position)>,
+    orders: Vec<(String, Record)>,
+    /// (client id, highest order id it used).
+    highest: Vec<(i32, i32)>,
+    next_perm: i64,
+    executions_ever: usize,
+    fills: Vec<(String, Fill)>,
+    /// Names whose short-sale restriction was triggered this day.
+    restricted: Vec<String>,
+}
+
+/// Why a state can't be resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Written by another layout.
+    #[error("the state has layout {0}, this gateway reads layout {LAYOUT}; start with a new state file")]
+    Layout(u32),
+    /// Another account's.
+    #[error("the state is of account {0}; start the gateway with --account {0} or a new state file")]
+    Account(String),
+    /// Written in a session after this one.
+    #[error("the state is of {} and the session of {}; choose a later session or a new state file", .0.0, .1.0)]
+    Later(Date, Date),
+    /// A symbol with a position or an order is not in the universe.
+    #[error("the state holds {0}, which this session's market does not have; give the same data, or more symbols")]
+    Symbol(String),
+}
+
+impl VenueState {
+    /// The session time of the last write.
+    pub fn now(&self) -> SessionTime {
+        self.now
+    }
+
+    /// The session's New York date.
+    pub fn date(&self) -> Date {
+        self.date
+    }
+}
+
+impl Venue {
+    /// The state now.
+    pub fn state(&self) -> VenueState {
+        self.core.state()
+    }
+
+    /// Changes whenever [`Venue::state`] may have.
+    pub fn revision(&self) -> u64 {
+        self.core.orders.revision()
+    }
+
+    /// A venue that goes on from `state`.
+    ///
+    /// # Errors
+    /// The state is another account's, of a later day, or names symbols that the source does not have.
+    pub fn resume(
+        mut config: VenueConfig,
+        source: Box<dyn MarketSource>,
+        seed: u64,
+        state: VenueState,
+    ) -> Result<Self, StateError> {
+        let date = Date::new_york(source.hours().open);
+        if state.layout != LAYOUT {
+            return Err(StateError::Layout(state.layout));
+        }
+        if state.account != config.account {
+            return Err(StateError::Account(state.account));
+        }
+        if state.date > date {
+            return Err(StateError::Later(state.date, date));
+        }
+        if next_trading_day(state.date) == Some(date) {
+            config.restricted.extend(state.restricted.iter().cloned());
+        }
+        let mut venue = Self::new(config, source, seed);
+        // What the market did before the last write was lived through already.
+        let mut nobody = Vec::new();
+        venue.core.advance(state.now, &mut nobody);
+        venue.core.load(state, date)?;
+        let (cash, commissions, positions) = crate::sim::referee::MarketFacts::booked(&venue.core);
+        venue.referee.resume(cash, commissions, positions);
+        for fill in &venue.core.fills {
+            venue.referee.resume_execution(&fill.execution);
+        }
+        for r in venue.core.orders.live() {
+            let symbol = &venue.core.reference(r.symbol).symbol;
+            venue.referee.resume_order(r.client, r.perm, symbol, &r.sent, r.filled);
+        }
+        Ok(venue)
+    }
+}
+
+impl Core {
+    fn name(&self, symbol: SymbolId) -> String {
+        self.reference(symbol).symbol.clone()
+    }
+
+    fn state(&self) -> VenueState {
+        let restricted = self.references().iter().filter(|r| self.is_restricted(r.id) && !self.carried.contains(&r.id));
+        VenueState {
+            layout: LAYOUT,
+            account: self.config.account.clone(),
+            date: Date::new_york(self.source.hours().open),
+            now: self.now,
+            cash: self.account.cash,
+            start_cash: self.account.start_cash,
+            commissions: self.account.commissions,
+            positions: self.account.positions.iter().map(|(s, p)| (self.name(*s), *p)).collect(),
+            orders: self.orders.all().map(|r| (self.name(r.symbol), r.clone())).collect(),
+            highest: self.orders.highest(),
+            next_perm: self.orders.next_perm(),
+            executions_ever: self.executions_ever,
+            fills: self.fills.iter().map(|f| (self.name(f.symbol), f.clone())).collect(),
+            restricted: restricted.map(|r| r.symbol.clone()).collect(),
+        }
+    }
+
+    fn load(&mut self, state: VenueState, date: Date) -> Result<(), StateError> {
+        let same_day = state.date == date;
+        let references = self.source.references();
+        let find = |name: &str| {
+            let found = references.iter().find(|r| r.symbol == name);
+            found.map(|r| r.id).ok_or_else(|| StateError::Symbol(name.into()))
+        };
+        for (name, mut p) in state.positions {
+            if p.qty == 0 && find(&name).is_err() {
+                continue;
+            }
+            if !same_day {
+                p.realized = Money(0);
+            }
+            self.account.positions.insert(find(&name)?, p);
+        }
+        let mut orders = Vec::new();
+        for (name, mut r) in state.orders {
+            if !same_day && (r.status.is_final() || !matches!(r.terms.tif, Tif::Gtc | Tif::Gtd(_))) {
+                continue;
+            }
+            r.symbol = find(&name)?;
+            orders.push(r);
+        }
+        for (name, mut f) in state.fills {
+            if same_day {
+                f.symbol = find(&name)?;
+                self.fills.push(f);
+            }
+        }
+        (self.account.cash, self.account.commissions) = (state.cash, state.commissions);
+        self.account.start_cash = if same_day { state.start_cash } else { state.cash };
+        self.executions_ever = state.executions_ever;
+        self.orders.resume(state.next_perm, &state.highest);
+        for r in orders {
+            self.resume_order(r);
+        }
+        Ok(())
+    }
+
+    /// Puts an order back where it stood.
+    fn resume_order(&mut self, mut r: Record) {
+        let (perm, symbol, status, client) = (r.perm, r.symbol, r.status, r.client);
+        (r.undelivered, r.report_floor, r.inbound_floor) = (0, self.now, self.now);
+        let (cancelling, tif) = (r.cancelling, r.terms.tif);
+        self.orders.insert(r);
+        match status {
+            s if s.is_final() => return self.orders.retire(perm),
+            Status::Untransmitted => {
+                let when = text::eastern(self.now);
+                return self.orders.finish(perm, Status::Cancelled, when, "Cancelled by System:\n".into());
+            }
+            Status::Sent => self.agenda.add(self.now, Task::Arrive { perm }),
+            Status::Submitted if !self.is_halted(symbol) => {
+                let Some(r) = self.orders.get(perm) else { return };
+                let (side, limit, left) = (r.side, self.limit_now(r), r.workable());
+                self.markets[symbol.index()].book.rest(perm, side, limit, left);
+            }
+            _ => {}
+        }
+        if status != Status::Sent {
+            self.watch_order(perm);
+            if let Tif::Gtd(until) = tif {
+                self.agenda.add(until, Task::Expire { perm });
+            }
+        }
+        if status == Status::PreSubmitted {
+            self.try_release(perm);
+        }
+        if cancelling {
+            self.agenda.add(self.now, Task::Cancel { perm, by: client });
+        }
+    }
+}
