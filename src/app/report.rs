@@ -9,14 +9,9 @@ use super::day_book::DayBook;
 use super::sinks::BrokerView;
 use crate::config::Settings;
 use crate::domain::{Instrument, Money, Qty, SymbolId};
-use crate::message::SnapshotKind;
 use crate::telemetry::{
     Book, Counter, Counters, Dollars, Exercised, Host, LatencyRecorder, Reconciliation, Summary, Violations,
 };
-
-/// The lists that a reconciliation needs whole.
-pub const FINAL_LISTS: [SnapshotKind; 4] =
-    [SnapshotKind::OpenOrders, SnapshotKind::Executions, SnapshotKind::Positions, SnapshotKind::Account];
 
 /// What a session leaves behind.
 pub struct Ending<'a> {
@@ -99,11 +94,12 @@ impl Ending<'_> {
 
     /// `None` when a list was not read to its end: a time-out is not an empty list.
     fn reconciliation(&self) -> Option<Reconciliation> {
-        let whole = FINAL_LISTS.iter().all(|kind| self.view.complete.contains(kind));
         let (book, last) = (self.book?, self.view.cash_last?);
         // A restart sees its own first figure after the day's first fills.
         let first = book.cash_before.or(self.view.cash_first)?;
-        if !whole {
+        // A gateway with no execution to report can leave that list's end out: nothing traded is then no doubt.
+        let nothing_traded = self.view.is_whole_without_trades() && book.executions.is_empty();
+        if !self.view.is_whole() && !nothing_traded {
             return None;
         }
         let broker = Book {
@@ -232,7 +228,7 @@ mod tests {
         view.expect_fresh();
         listed.iter().flat_map(|id| fill(id)).for_each(|e| view.see(&e));
         view.see(&account(89));
-        view.complete = FINAL_LISTS.to_vec();
+        view.complete = super::super::sinks::FINAL_LISTS.to_vec();
         let book = DayBook {
             executions: [recorded("a"), recorded("b")].into(),
             earlier: 1,

@@ -12,8 +12,7 @@ use parking_lot::Mutex;
 use super::day_book::{DayBook, day_book};
 use super::order_path::{OrderPath, OrderPathParts};
 use super::progress::Progress;
-use super::report::FINAL_LISTS;
-use super::sinks::{BrokerView, FeedSink, RoutingSink};
+use super::sinks::{BrokerView, FINAL_LISTS, FeedSink, RoutingSink};
 use super::stages::{self, Plan};
 use super::zoo::Zoo;
 use crate::broker::ib::{BrokerError, IbBroker, Listing, QueryPort};
@@ -264,7 +263,7 @@ impl Supervisor<'_> {
         for kind in FINAL_LISTS {
             self.ask.ask(question(kind));
         }
-        if !self.wait(|s| FINAL_LISTS.iter().all(|kind| s.view.lock().complete.contains(kind))) {
+        if !self.wait(|s| s.view.lock().is_whole()) && !self.view.lock().is_whole_without_trades() {
             self.notes.push("the broker's last lists did not all come; the books are not reconciled".into());
         }
     }

@@ -46,7 +46,22 @@ pub struct BrokerView {
     arriving_foreign: usize,
 }
 
+/// The lists that a reconciliation needs whole.
+pub const FINAL_LISTS: [SnapshotKind; 4] =
+    [SnapshotKind::OpenOrders, SnapshotKind::Executions, SnapshotKind::Positions, SnapshotKind::Account];
+
 impl BrokerView {
+    /// Whether every list of [`FINAL_LISTS`] came to its end.
+    pub fn is_whole(&self) -> bool {
+        FINAL_LISTS.iter().all(|kind| self.complete.contains(kind))
+    }
+
+    /// Whether every list but the executions came to its end, and no execution was told.
+    pub fn is_whole_without_trades(&self) -> bool {
+        let others = FINAL_LISTS.iter().filter(|kind| **kind != SnapshotKind::Executions);
+        others.into_iter().all(|kind| self.complete.contains(kind)) && self.executions.is_empty()
+    }
+
     /// Forgets which lists came, and the executions of the live stream, which the journal was fed from: what the next
     /// lists say counts.
     pub fn expect_fresh(&mut self) {

@@ -135,7 +135,7 @@ impl DecisionStage {
             }
         } else if idle && !position.frozen && cycle.at >= holding.free_from {
             self.consider(row, choice);
-        } else if !idle && position.filled != Qty::ZERO {
+        } else if !idle && position.filled != Qty::ZERO && cycle.at < self.window.flat_from {
             // Held without being wanted: an exit that has not finished, or a position found at the start.
             self.set_target(cycle.at, cycle.cause, symbol, Qty::ZERO, cycle.mid[row], None, Cause::Exit, out);
         }

@@ -197,7 +197,7 @@ impl<C: Clock> Group<C> {
                 self.halt("feed → features");
             }
         }
-        self.out.feed = out;
+        self.restore(out, |o| &mut o.feed, "feed's outbox");
     }
 
     fn timer(&mut self, at: SessionTime) {
@@ -224,7 +224,7 @@ impl<C: Clock> Group<C> {
                 self.halt("features → inference");
             }
         }
-        self.out.features = out;
+        self.restore(out, |o| &mut o.features, "features' outbox");
     }
 
     fn cycle_to_inference(&mut self, cycle: Box<Cycle>) {
@@ -240,7 +240,7 @@ impl<C: Clock> Group<C> {
                 self.halt("inference → decision");
             }
         }
-        self.out.inference = out;
+        self.restore(out, |o| &mut o.inference, "inference's outbox");
     }
 
     fn cycle_to_decision(&mut self, cycle: Box<Cycle>) {
@@ -284,10 +284,7 @@ impl<C: Clock> Group<C> {
                 }
             }
         }
-        if out.lost() > 0 {
-            self.halt("decision's outbox");
-        }
-        self.out.decision = out;
+        self.restore(out, |o| &mut o.decision, "decision's outbox");
     }
 
     /// A target, measured from the market event that caused it to the intents that follow from it.
@@ -339,11 +336,17 @@ impl<C: Clock> Group<C> {
                 }
             }
         }
-        if out.lost() > 0 {
-            self.halt("routing's outbox");
-        }
-        self.out.routing = out;
+        self.restore(out, |o| &mut o.routing, "routing's outbox");
         commanded
+    }
+
+    /// Puts an emptied outbox back. Something lost in it, or in the empty one that stood in for it while its outputs
+    /// were delivered, halts the group.
+    fn restore<T>(&mut self, out: Outbox<T>, place: impl Fn(&mut Outboxes) -> &mut Outbox<T>, what: &'static str) {
+        let lost = out.lost();
+        if std::mem::replace(place(&mut self.out), out).lost() + lost > 0 {
+            self.halt(what);
+        }
     }
 
     fn halt(&mut self, what: &'static str) {

@@ -27,8 +27,6 @@ impl StageName {
 pub enum FullPolicy {
     /// The latest per symbol waits at the producer and replaces the one before.
     Conflate,
-    /// The cycle is dropped and counted.
-    DropCycle,
     /// The producer halts its stage: losing one of these would lose an order or a fill.
     Halt,
     /// The record is dropped, the gap counted, the session marked not replayable.
@@ -64,10 +62,10 @@ rings! {
     FEED_ROUTING = "feed → routing", 16384, Conflate;
     /// The session grid.
     FEED_DECISION = "feed → decision", 1024, Degrade;
-    /// Batches.
-    FEATURES_INFERENCE = "features → inference", 4, DropCycle;
-    /// Batches with predictions.
-    INFERENCE_DECISION = "inference → decision", 4, DropCycle;
+    /// Batches. Holds every slot in circulation, so it never fills: without a free slot features drops the cycle.
+    FEATURES_INFERENCE = "features → inference", 4, Halt;
+    /// Batches with predictions; as above.
+    INFERENCE_DECISION = "inference → decision", 4, Halt;
     /// Empty slots on their way back: as many places as there are slots, so it never fills.
     DECISION_FEATURES = "decision → features", 8, Halt;
     /// Targets.
@@ -87,9 +85,6 @@ rings! {
     /// Questions to the broker's worker.
     ROUTING_WORKER = "routing → worker", 256, Halt;
 }
-
-/// Batch slots in circulation: one being filled, one inferred, one decided on, one spare.
-pub const CYCLE_SLOTS: usize = 4;
 
 /// A thread: which stages it runs, where, and how it waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
