@@ -114,5 +114,11 @@ fn settings_out_of_range_name_the_fix() {
         off_grid.validate(),
         Err("features.grace_ms = 300 is not usable; set a multiple of 250 between 250 and 30000".to_string())
     );
+    let slots = Config { cycle_slots: 5, ..Config::default() };
+    assert_eq!(
+        slots.validate(),
+        Err("features.cycle_slots = 5 is out of range; set it between 1 and 4".to_string()),
+        "a fifth would fill the ring to inference, and that halts"
+    );
     assert_eq!(Config::default().validate(), Ok(()));
 }

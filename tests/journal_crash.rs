@@ -314,3 +314,49 @@ fn lost_and_misdirected_writes_are_noticed() {
     assert!(matches!(scan(&mut moved.clone(), |_, _| ()), Err(JournalError::Corrupt(_))), "old bytes in a new place");
     assert!(used > 4_096);
 }
+
+/// A position that a former process left, and what became of it at the broker while nobody looked.
+fn found_at_the_start(at_broker: i64) -> Rig {
+    let mut rig = Rig::ready(1, config());
+    rig.target(0, 100, Cause::Enter);
+    rig.settle();
+    rig.broker().fill(OrderId(1), 100);
+    rig.settle();
+    rig.wait_s(1);
+    // Yesterday's fills are in no list of today's.
+    rig.broker().executions.clear();
+    rig.broker().positions.insert(ibkr_trader::domain::SymbolId(0), at_broker);
+    rig.broker().epoch = None;
+    rig.disk.crash(Loss::Process);
+    Rig::over(1, config(), rig.disk.clone(), rig.broker.clone(), rig.now)
+}
+
+#[test]
+fn a_position_found_at_the_start_is_told_to_decision_and_closed_once_the_broker_showed_it() {
+    let mut rig = found_at_the_start(100);
+    rig.quote_all(100.0, 100.04);
+    rig.wait_s(1);
+    let told = rig.state.values().next().map(|p| p.filled.0);
+    assert_eq!(told, Some(100), "decision must know of it, or nobody closes it");
+    rig.target(0, 0, Cause::Exit);
+    rig.wait_s(1);
+    rig.connect(2);
+    rig.wait_s(5);
+    let sold: Vec<i64> = rig.broker().orders.values().skip(1).map(|o| o.terms.qty.0).collect();
+    assert_eq!((sold, rig.rejects()), (vec![100], vec![]));
+}
+
+#[test]
+fn what_was_closed_by_hand_meanwhile_is_not_closed_again() {
+    for (at_broker, sold) in [(0, 0), (-20, 0), (40, 40), (100, 100), (150, 100)] {
+        let mut rig = found_at_the_start(at_broker);
+        rig.connect(2);
+        rig.quote_all(100.0, 100.04);
+        rig.wait_s(30);
+        rig.target_as(0, 0, Cause::Flatten, Urgency::Cross);
+        rig.wait_s(3);
+        let asked: i64 =
+            rig.broker().orders.values().filter(|o| o.terms.side == Side::Sell).map(|o| o.terms.qty.0).sum();
+        assert_eq!(asked, sold, "the broker holds {at_broker}");
+    }
+}

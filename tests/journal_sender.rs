@@ -160,3 +160,22 @@ fn one_sync_makes_a_whole_group_durable() {
     rig.pump();
     assert_eq!((rig.disk.syncs() - before, news(&rig).len()), (1, 4));
 }
+
+#[test]
+fn new_terms_that_wait_for_the_disk_never_leave_after_a_cancel() {
+    let mut rig = Rig::ready(1, quick());
+    rig.target(0, 100, Cause::Enter);
+    rig.settle();
+    rig.wait_s(4);
+    rig.hold = true;
+    rig.wait_s(2);
+    assert_eq!(rig.order_state(1), State::PendModify, "the step at a third of the window");
+    rig.feed(RoutingIn::Control(Control::CancelAll));
+    rig.hold = false;
+    rig.pump();
+    rig.settle();
+    let writes: Vec<_> = rig.broker().writes.iter().map(|w| w.0).collect();
+    assert_eq!(writes, ["new", "cancel"]);
+    assert_eq!(rig.order_state(1), State::Cancelled);
+    assert_eq!(withdrawals(&mut rig), [(1, why::CANCELLED)]);
+}

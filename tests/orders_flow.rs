@@ -375,6 +375,24 @@ fn cancel_all_leaves_nothing_working_and_forgets_targets() {
 }
 
 #[test]
+fn after_cancel_all_no_target_is_worked_until_armed_again() {
+    let mut rig = Rig::ready(1, config());
+    rig.target(0, 100, Cause::Enter);
+    rig.settle();
+    rig.broker().fill(OrderId(1), 100);
+    rig.settle();
+    rig.feed(RoutingIn::Control(Control::CancelAll));
+    // Decision does not know that the session ends and goes on asking.
+    rig.target_as(0, 0, Cause::Flatten, Urgency::Cross);
+    rig.wait_s(5);
+    assert!(rig.broker().live().is_empty(), "an order that nobody would cancel any more");
+    rig.feed(RoutingIn::Control(Control::Arm));
+    rig.target_as(0, 0, Cause::Flatten, Urgency::Cross);
+    rig.settle();
+    assert_eq!(rig.broker().live().len(), 1);
+}
+
+#[test]
 fn the_daily_loss_latches_and_still_lets_positions_go() {
     let mut c = config();
     c.limits.daily_loss_pct = 1;
@@ -410,4 +428,22 @@ fn stale_connection_and_withdrawn_intents_come_back_to_the_policy() {
     assert_eq!(rig.order_state(1), State::Withdrawn);
     let withdrawn = rig.facts.iter().any(|f| matches!(f, Fact::Order(c) if c.to == State::Withdrawn));
     assert!(withdrawn);
+}
+
+#[test]
+fn a_full_execution_table_disarms_and_repeats_still_count_once() {
+    let mut c = config();
+    c.execution_slots = 64;
+    let mut rig = Rig::ready(1, c);
+    rig.target(0, 100, Cause::Enter);
+    rig.settle();
+    for _ in 0..100 {
+        rig.broker().fill(OrderId(1), 1);
+    }
+    rig.settle();
+    assert_eq!(rig.filled(0), 100);
+    assert!(!rig.stage.is_armed());
+    let told = rig.broker().executions.clone();
+    told.iter().for_each(|e| rig.feed(RoutingIn::Broker(BrokerEvent::Execution(*e))));
+    assert_eq!(rig.filled(0), 100, "a list told them all again");
 }

@@ -528,3 +528,19 @@ fn every_skip_has_a_reason_and_names_are_unique() {
         }
     }
 }
+
+#[test]
+fn a_line_that_came_back_carries_entries_again() {
+    let mut market = MarketView::new(1);
+    let at = DAY.at(10, 0);
+    market.roll(at);
+    let mut fit_after = |kind| {
+        market.on_event(&MarketEvent::Status(SymbolStatus { at, symbol: S, kind }));
+        let (bid, ask, quality) = (usd(10.0), usd(10.01), Quality::Fit);
+        market.on_event(&MarketEvent::Tick(Tick { at, bid, ask, symbol: S, quality, ..Tick::default() }));
+        market.get(S).is_fit()
+    };
+    assert!(fit_after(StatusKind::MarketDataType(1)));
+    assert!(!fit_after(StatusKind::NoLine(10_197)));
+    assert!(fit_after(StatusKind::MarketDataType(1)), "the type is told at the start of each subscription");
+}

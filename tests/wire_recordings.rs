@@ -188,6 +188,7 @@ fn every_recorded_frame_comes_back() {
         let frame = split_id(&recorded.body).unwrap();
         if recorded.version < 201 || frame.id <= 200 {
             assert!(recorded.version < 213, "{}: text at version {}", recorded.file, recorded.version);
+            text_again(recorded);
             text += 1;
             continue;
         }
@@ -221,11 +222,30 @@ fn every_recorded_frame_comes_back() {
     let fields_lost: usize = lost.values().sum();
     println!(
         "{compared} recorded frames of {} kinds came back, {fields_lost} values of {} fields are not modelled; \
-         {unmodelled:?} messages are not modelled, {text} frames are text of versions below 213",
+         {unmodelled:?} messages are not modelled, {text} text frames of versions below 213 came back byte for byte",
         kinds.len(),
         lost.len(),
     );
     assert!(compared > 1_000, "only {compared} of {} frames were compared", all.len());
+}
+
+/// Text comes back byte for byte; tick-by-tick data is not served.
+fn text_again(recorded: &Recorded) {
+    let version = negotiate(&Hello { min: recorded.version, max: recorded.version }, 226).unwrap();
+    let mut out = Vec::new();
+    if recorded.side == "client" {
+        let request = Codec::new(version).decode_body(&recorded.body).unwrap();
+        if let Request::Unserved { msg_id, req_id } = request {
+            assert!(msg_id == 97 && req_id > 0, "{}: {msg_id} {req_id}", recorded.file);
+            return;
+        }
+        peer::encode_request_at(version, request, &mut out).unwrap();
+    } else {
+        for response in peer::decode_responses_at(version, &recorded.body).unwrap() {
+            Codec::new(version).encode_response(response, &mut out).unwrap();
+        }
+    }
+    assert_eq!(&out[4..], recorded.body, "{} at {}", recorded.file, recorded.version);
 }
 
 fn compare(

@@ -140,7 +140,7 @@ fn a_frame_cut_by_the_end_is_no_request() {
 #[test]
 fn too_old_and_too_new_clients_are_closed() {
     let server = bind(ServerOptions { max_version: 220, ..options() });
-    for opening in [&b"API\0\0\0\0\x09v157..178"[..], b"API\0\0\0\0\x09v221..226"] {
+    for opening in [&b"API\0\0\0\0\x09v100..156"[..], b"API\0\0\0\0\x09v221..226"] {
         let mut peer = Peer::open(&server);
         peer.socket.write_all(opening).unwrap();
         assert!(peer.is_closed());

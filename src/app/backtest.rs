@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::bridge::{self, Bridge};
 use super::cli::BacktestArgs;
+use super::day_book::{DayBook, day_book};
 use super::report::{Ending, FINAL_LISTS};
 use super::session::REASONS;
 use super::sinks::{BrokerView, FeedSink};
@@ -75,6 +76,8 @@ pub struct Played {
     pub view: BrokerView,
     /// What the journal adds up to.
     pub totals: Totals,
+    /// What the journal says of the day.
+    pub book: DayBook,
     /// The referee's audit.
     pub audit: Audit,
     instruments: Vec<Instrument>,
@@ -95,9 +98,9 @@ impl Played {
             decisions: self.decisions,
             latency: &self.latency,
             view: &self.view,
-            totals: Some(&self.totals),
+            book: Some(&self.book),
             audit: Some(&audit),
-            notes: vec!["lockstep: a virtual clock, so stage times are wall and hops between stages take none".into()],
+            notes: vec!["lockstep: the clock is virtual, so no latency is measured".into()],
         };
         ending.summary()
     }
@@ -334,10 +337,22 @@ impl Lockstep {
             journal.push('\n');
         })?;
         let totals = totals(self.journal.disk_mut(), Some(self.epoch))?;
+        let book = day_book(self.journal.disk_mut(), Date::new_york(now), self.epoch)?;
         let instruments = self.bridge.instruments().to_vec();
-        let latency = self.group.latency().clone();
+        // Durations by a virtual clock are none: an empty recorder says that nothing was measured.
+        let latency = LatencyRecorder::new()?;
         let audit = self.bridge.finish(now);
-        Ok(Played { journal, counters: self.counters, view: self.view, totals, audit, instruments, decisions, latency })
+        Ok(Played {
+            journal,
+            counters: self.counters,
+            view: self.view,
+            totals,
+            book,
+            audit,
+            instruments,
+            decisions,
+            latency,
+        })
     }
 }
 

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+/// Minutes that a session may last: a regular trading day has 390.
+const MINUTES: std::ops::RangeInclusive<i64> = 1..=390;
+
 /// Intraday trading for Interactive Brokers, and a simulated TWS gateway to prove it against.
 #[derive(Debug, Parser)]
 #[command(name = "ibkr-trader", version, about, arg_required_else_help = true)]
@@ -61,7 +64,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub speed: Option<f64>,
     /// Minutes of session time, instead of demo.minutes.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i64).range(MINUTES))]
     pub minutes: Option<i64>,
     /// No progress display.
     #[arg(long)]
@@ -81,7 +84,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub live: bool,
     /// Ends the session after so many minutes of session time; default: at the closing bell.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i64).range(MINUTES))]
     pub minutes: Option<i64>,
     /// No progress display.
     #[arg(long)]
@@ -101,7 +104,7 @@ pub struct BacktestArgs {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Minutes of session time, instead of demo.minutes.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i64).range(MINUTES))]
     pub minutes: Option<i64>,
     /// Where decisions and orders go, one line each.
     #[arg(long, default_value = "run/backtest.csv")]

@@ -10,6 +10,7 @@ use super::gateway_child::{ChildSpec, GatewayChild};
 use super::report::Ending;
 use super::session::{self, SessionOptions};
 use super::{load, market_of};
+use crate::journal::FileDisk;
 use crate::telemetry::write_report;
 
 /// The account of the simulated gateway.
@@ -26,9 +27,12 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     let mut settings = load::settings(&args.settings, &[Path::new(PROFILE)])?;
     settings.demo.speed = args.speed.unwrap_or(settings.demo.speed);
     settings.demo.minutes = args.minutes.unwrap_or(settings.demo.minutes);
+    settings.check()?;
     let interrupted = super::interrupt_flag()?;
     let folder = PathBuf::from(&settings.session.folder).join("demo");
     if folder.exists() {
+        // Refused while another demo runs: emptying the folder would take the journal from under it.
+        drop(FileDisk::open(&folder.join("journal"))?);
         // A new simulated account has nothing to do with the last one's journal.
         fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
     }
@@ -81,7 +85,7 @@ pub fn run(args: &DemoArgs) -> Result<()> {
         decisions: end.decisions,
         latency: &end.latency,
         view: &end.view,
-        totals: end.totals.as_ref(),
+        book: end.book.as_ref(),
         audit: Some(&audit),
         notes: end.notes,
     };

@@ -19,6 +19,7 @@ use crate::sim::faults::Scenario;
 use crate::sim::market::{self, MarketOptions};
 use crate::sim::referee::Limits;
 use crate::sim::venue::{Venue, VenueConfig, VenueState};
+use crate::sim::wire::handshake::{VERSION_MAX, VERSION_MIN};
 use crate::sim::wire::{Server, ServerOptions};
 
 /// Shortest wait for requests: the granularity of the venue's time in wall time.
@@ -74,7 +75,7 @@ pub struct GatewayArgs {
     #[arg(long, default_value_t = 1_000_000.0)]
     pub cash: f64,
     /// Highest TWS server version to offer; default: the highest known.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i32).range(i64::from(VERSION_MIN)..=i64::from(VERSION_MAX)))]
     pub max_version: Option<i32>,
 }
 
@@ -94,7 +95,10 @@ fn date(text: &str) -> Result<Date, String> {
         let mut parts = text.split('-').map(|p| p.parse::<u32>().ok());
         let (y, m, d) = (parts.next()??, parts.next()??, parts.next()??);
         let plausible = (1_990..2_100).contains(&y) && (1..=12).contains(&m) && (1..=31).contains(&d);
-        (plausible && parts.next().is_none()).then(|| Date::of(i32::try_from(y).unwrap_or(0), m, d))
+        let date = Date::of(i32::try_from(y).ok()?, m, d);
+        // 31 February is none: it does not survive the way to a day number and back.
+        let exists = date == Date::new_york(date.at(12, 0));
+        (plausible && exists && parts.next().is_none()).then_some(date)
     };
     parse().ok_or_else(|| format!("`{text}` is no date; write YYYY-MM-DD, such as 2026-04-15"))
 }
@@ -144,6 +148,9 @@ impl Gateway {
         let cash = Money::from_f64(args.cash).filter(|c| c.0 >= 0);
         let cash = cash.with_context(|| format!("--cash {} must be an amount of USD, 0 or more", args.cash))?;
         ensure!(!args.account.is_empty(), "--account must not be empty, such as DU9000001");
+        for path in [&args.audit, &args.clock_file].into_iter().flatten() {
+            can_be_written(path)?;
+        }
         let limits = args.referee.as_deref().map_or_else(|| Ok(Limits::default()), Limits::read)?;
         let scenarios = args.scenario.iter().map(|p| Scenario::read(p)).collect::<Result<Vec<_>, _>>()?;
         let options = MarketOptions { date: args.date, start: args.start, symbols: args.symbols, seed: args.seed };
@@ -281,6 +288,18 @@ fn read_state(path: &Path) -> anyhow::Result<Option<VenueState>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("can't read the state {}", path.display()))?;
     let state = serde_json::from_str(&text);
     state.map(Some).with_context(|| format!("{} holds no gateway state; give another --state FILE", path.display()))
+}
+
+/// A file that is written late must not fail late: its folder is made and tried now.
+fn can_be_written(path: &Path) -> anyhow::Result<()> {
+    let temp = path.with_extension("tmp");
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).with_context(|| format!("can't make the folder of {}", path.display()))?;
+    }
+    ensure!(!path.is_dir(), "{} is a folder; name a file", path.display());
+    std::fs::write(&temp, "")
+        .and_then(|()| std::fs::remove_file(&temp))
+        .with_context(|| format!("can't write {}; name a file in a folder that can be written to", path.display()))
 }
 
 /// Writes a file by rename, so that a reader sees all of it or none.

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -61,6 +62,7 @@ impl GatewayChild {
         if let Some(data) = spec.data {
             command.arg("--data").arg(data);
         }
+        outlive_ctrl_c_not_the_parent(&mut command);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -101,6 +103,23 @@ impl GatewayChild {
         }
         bail!("the simulated gateway did not end within 10 s of SIGTERM; see gateway.log beside the audit")
     }
+}
+
+/// Ctrl-C at a terminal goes to a whole process group: the gateway must go on serving while the trader cancels its
+/// orders, so it gets a group of its own. A trader that is killed must leave no gateway behind: the system then
+/// ends it as SIGTERM does.
+fn outlive_ctrl_c_not_the_parent(command: &mut Command) {
+    command.process_group(0);
+    let parent = std::process::id();
+    let ask = move || {
+        // SAFETY: prctl(PR_SET_PDEATHSIG) takes plain numbers, touches no memory and is async-signal-safe.
+        let rc = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
+        // A parent that was gone before the request is not noticed by it.
+        let orphaned = std::os::unix::process::parent_id() != parent;
+        if rc == 0 && !orphaned { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    };
+    // SAFETY: the closure allocates nothing, takes no lock and makes async-signal-safe calls only.
+    unsafe { command.pre_exec(ask) };
 }
 
 impl Drop for GatewayChild {

@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod bridge;
 pub mod cli;
+pub mod day_book;
 pub mod demo;
 pub mod gateway;
 pub mod gateway_child;
@@ -35,10 +36,21 @@ pub fn main(cli: Cli) -> ExitCode {
     match dispatch(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", sentence(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error as one line. Many errors name their cause in their own words already: it is not said twice.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said = if said.is_empty() { cause } else { format!("{said}: {cause}") };
+        }
+    }
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn dispatch(command: Command) -> anyhow::Result<()> {
@@ -94,4 +106,22 @@ fn market_of(data: Option<&Path>, settings: &Settings, seed: u64) -> anyhow::Res
     let start = Some(gateway::hour_and_minute(&settings.demo.start).map_err(|e| anyhow::anyhow!("demo.start: {e}"))?);
     let options = MarketOptions { start, symbols: settings.demo.symbols, seed, ..MarketOptions::default() };
     Ok(market::open(data, &options)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("file x can't be read ({source}); name another")]
+    struct Unreadable {
+        source: std::io::Error,
+    }
+
+    #[test]
+    fn an_error_is_one_line_and_says_each_cause_once() {
+        let source = std::io::Error::other("disk on fire");
+        let error = anyhow::Error::new(Unreadable { source }).context("opening\nthe journal");
+        assert_eq!(sentence(&error), "opening the journal: file x can't be read (disk on fire); name another");
+    }
 }

@@ -16,7 +16,7 @@ use crate::clock::{Clock, SessionTime};
 use crate::domain::{ConnEpoch, OrderId};
 use crate::journal::{
     FileDisk, JournalMachine, Journaled, OrderWriter, Record, Release, SendGate, SenderConfig, SenderMachine,
-    WriteError,
+    WriteError, record,
 };
 use crate::message::BrokerEvent;
 use crate::pipeline::ring::{Rx, Tx};
@@ -65,6 +65,7 @@ pub struct OrderPath {
     sender: JoinHandle<LatencyRecorder>,
     stop: Arc<AtomicBool>,
     open_orders: Arc<AtomicUsize>,
+    poisoned: Arc<AtomicBool>,
 }
 
 impl OrderPath {
@@ -80,6 +81,7 @@ impl OrderPath {
         let OrderPathParts { journal, link, gate, sender, commands, facts, events, clock, latency, counters } = parts;
         let stop = Arc::new(AtomicBool::new(false));
         let open_orders = Arc::new(AtomicUsize::new(0));
+        let poisoned = Arc::new(AtomicBool::new(false));
         let (to_sender, from_journal) = bounded(QUEUE);
         let (to_journal, records) = bounded(QUEUE);
         let mut keeper = Keeper {
@@ -93,6 +95,7 @@ impl OrderPath {
             counters: Arc::clone(&counters),
             lives: BTreeMap::new(),
             open_orders: Arc::clone(&open_orders),
+            poisoned: Arc::clone(&poisoned),
         };
         let mut writer = Writing {
             machine: SenderMachine::new(LinkWriter(RefCell::new(link)), gate, sender),
@@ -113,12 +116,17 @@ impl OrderPath {
             while writer.step() || !sender_stop.load(Ordering::Acquire) {}
             writer.latency
         })?;
-        Ok(Self { journal, sender, stop, open_orders })
+        Ok(Self { journal, sender, stop, open_orders, poisoned })
     }
 
     /// Orders without a known end.
     pub fn open_orders(&self) -> usize {
         self.open_orders.load(Ordering::Acquire)
+    }
+
+    /// Whether a disk error poisoned the journal: routing must be disarmed, a person must look.
+    pub fn poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
     }
 
     /// Whether a thread ended by itself.
@@ -155,6 +163,7 @@ struct Keeper<C> {
     counters: Arc<Counters>,
     lives: BTreeMap<OrderId, Life>,
     open_orders: Arc<AtomicUsize>,
+    poisoned: Arc<AtomicBool>,
 }
 
 impl<C: Clock> Keeper<C> {
@@ -171,23 +180,38 @@ impl<C: Clock> Keeper<C> {
             }
             self.journal.accept(command, now);
         }
+        // The sender's mark of a write lies here before the broker's answer to it can come as a fact.
+        while let Ok(record) = self.records.try_recv() {
+            busy = true;
+            self.keep(&record, now);
+        }
         while let Some(fact) = self.facts.pop() {
             busy = true;
             self.follow(&fact);
             self.journal.note(&fact, now);
         }
-        while let Ok(record) = self.records.try_recv() {
-            busy = true;
-            self.journal.keep(&record, now);
-        }
         if self.journal.flush(now) {
             self.latency.record(Hop::JournalSync, self.clock.mono_ns().saturating_sub(accepted));
         }
         busy |= self.hand_over();
+        if self.journal.take_control().is_some() {
+            tracing::error!("the journal failed on its disk: nothing new is sent, what is held may still be closed");
+            self.poisoned.store(true, Ordering::Release);
+        }
         if !busy {
             super::pause(IDLE);
         }
         busy
+    }
+
+    fn keep(&mut self, record: &Record, now: SessionTime) {
+        if let Record::Sent(sent) = record
+            && sent.what == record::what::NEW
+            && let Some(life) = self.lives.get_mut(&sent.order_id)
+        {
+            life.sent_at = Some(sent.at);
+        }
+        self.journal.keep(record, now);
     }
 
     fn hand_over(&mut self) -> bool {
@@ -209,15 +233,13 @@ impl<C: Clock> Keeper<C> {
             Fact::Order(change) => {
                 if let Some(life) = self.lives.get_mut(&change.order_id) {
                     let mono = |t| self.clock.mono_of(t);
-                    if change.to.is_acknowledged() && !life.acknowledged {
+                    if is_answer(change.to) && !life.acknowledged {
                         life.acknowledged = true;
                         let acked = mono(change.at);
                         self.latency.record(Hop::OrderRouting, acked.saturating_sub(mono(life.made_at)));
                         if let Some(sent_at) = life.sent_at {
                             self.latency.record(Hop::SendToAck, acked.saturating_sub(mono(sent_at)));
                         }
-                    } else if change.to == State::Sent {
-                        life.sent_at = Some(change.at);
                     }
                     if !change.to.is_live() {
                         self.lives.remove(&change.order_id);
@@ -231,10 +253,15 @@ impl<C: Clock> Keeper<C> {
 
     fn end(mut self) -> (JournalMachine<FileDisk>, LatencyRecorder) {
         while let Ok(record) = self.records.try_recv() {
-            self.journal.keep(&record, self.clock.now());
+            self.keep(&record, self.clock.now());
         }
         (self.journal, self.latency)
     }
+}
+
+/// States that only the broker's own answer leads to: what we ask for or withdraw ourselves acknowledges nothing.
+const fn is_answer(state: State) -> bool {
+    matches!(state, State::Acked | State::Held | State::Partial | State::Filled | State::Cancelled | State::Rejected)
 }
 
 struct Writing<C, L> {

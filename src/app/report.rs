@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::day_book::DayBook;
 use super::sinks::BrokerView;
 use crate::config::Settings;
 use crate::domain::{Instrument, Money, Qty, SymbolId};
-use crate::journal::Totals;
 use crate::message::SnapshotKind;
 use crate::telemetry::{
     Book, Counter, Counters, Dollars, Exercised, Host, LatencyRecorder, Reconciliation, Summary, Violations,
@@ -36,8 +36,8 @@ pub struct Ending<'a> {
     pub latency: &'a LatencyRecorder,
     /// What the broker said.
     pub view: &'a BrokerView,
-    /// What the journal adds up to.
-    pub totals: Option<&'a Totals>,
+    /// What the journal says of the day.
+    pub book: Option<&'a DayBook>,
     /// The referee's audit, of a simulated gateway.
     pub audit: Option<&'a Value>,
     /// Sentences for the reader.
@@ -55,10 +55,16 @@ impl Ending<'_> {
         if let Some(why) = self.audit.is_none().then_some("violations are counted by a simulated gateway only") {
             notes.push(why.into());
         }
+        if let Some(earlier) = self.book.map(|b| b.earlier).filter(|n| *n > 0) {
+            notes.push(format!("the books are the day's: {earlier} executions are of earlier runs"));
+        }
         let rejects = self.counters.rejects().into_iter().filter(|(_, n)| *n > 0);
         let rejects: Vec<_> = rejects.map(|(name, n)| format!("{name} {n}")).collect();
         if !rejects.is_empty() {
             notes.push(format!("guards refused: {}", rejects.join(", ")));
+        }
+        if self.view.net_first.is_none() || self.view.net_last.is_none() {
+            notes.push("P&L is unknown: the broker never told a net liquidation value (0.00 stands for it)".into());
         }
         let mut summary = Summary {
             source: self.source.clone(),
@@ -94,7 +100,9 @@ impl Ending<'_> {
     /// `None` when a list was not read to its end: a time-out is not an empty list.
     fn reconciliation(&self) -> Option<Reconciliation> {
         let whole = FINAL_LISTS.iter().all(|kind| self.view.complete.contains(kind));
-        let (totals, first, last) = (self.totals?, self.view.cash_first?, self.view.cash_last?);
+        let (book, last) = (self.book?, self.view.cash_last?);
+        // A restart sees its own first figure after the day's first fills.
+        let first = book.cash_before.or(self.view.cash_first)?;
         if !whole {
             return None;
         }
@@ -105,14 +113,18 @@ impl Ending<'_> {
             commissions: self.view.commissions.values().copied().sum(),
         };
         let journal = Book {
-            executions: totals.executions.len() as u64,
-            positions: totals.positions.clone().into_iter().filter(|(_, q)| *q != Qty::ZERO).collect(),
-            cash: first + totals.cash_flow - totals.commissions,
-            commissions: totals.commissions,
+            executions: book.executions.len() as u64,
+            positions: book.positions.clone().into_iter().filter(|(_, q)| *q != Qty::ZERO).collect(),
+            cash: first + book.cash_flow - book.commissions,
+            commissions: book.commissions,
         };
         let mut compared = Reconciliation::compare(broker, journal);
-        for id in self.view.executions.keys().filter(|id| !totals.executions.contains_key(*id)) {
+        for id in self.view.executions.keys().filter(|id| !book.executions.contains_key(*id)) {
             compared.details.push(format!("execution {id}: at the broker, not in the journal"));
+            compared.differences += 1;
+        }
+        for id in book.executions.keys().filter(|id| !self.view.executions.contains_key(*id)) {
+            compared.details.push(format!("execution {id}: in the journal, not in the broker's list"));
             compared.differences += 1;
         }
         Some(compared)
@@ -159,4 +171,111 @@ fn exercised(audit: &Value) -> BTreeMap<String, Exercised> {
     .into_iter()
     .map(|(name, value)| (name.to_string(), value))
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Layers;
+    use crate::domain::{OrderId, PermId, Price, Side};
+    use crate::journal::ExecutionTotal;
+    use crate::message::{BrokerEvent, CommissionFact, ExecId, ExecutionFact};
+
+    fn fill(id: &str) -> [BrokerEvent; 2] {
+        let exec_id = ExecId::new(id).unwrap();
+        let execution = ExecutionFact {
+            exec_id,
+            order_id: OrderId(1),
+            client: Default::default(),
+            perm_id: PermId(1),
+            symbol: Some(SymbolId(0)),
+            side: Side::Buy,
+            qty: Qty(1),
+            price: Price(10_000_000),
+            cumulative: Qty(1),
+            broker_time: None,
+            order_ref: Default::default(),
+        };
+        let commission = CommissionFact { exec_id, commission: Money(1_000_000), realized: None };
+        [BrokerEvent::Execution(execution), BrokerEvent::Commission(commission)]
+    }
+
+    fn recorded(id: &str) -> (String, ExecutionTotal) {
+        let line = ExecutionTotal {
+            ticker: "A".into(),
+            order_id: OrderId(1),
+            perm_id: PermId(1),
+            side: Side::Buy,
+            qty: Qty(1),
+            price: Price(10_000_000),
+            commission: Some(Money(1_000_000)),
+            external: false,
+        };
+        (id.into(), line)
+    }
+
+    /// The differences after `live` came on the stream and `listed` in the last list; the day's journal has "a" of a
+    /// former process and "b".
+    fn differences(live: &[&str], listed: &[&str]) -> Vec<String> {
+        let settings =
+            crate::config::Settings::from_table(Layers::base("config/default.toml".as_ref()).unwrap().finish());
+        let (settings, counters) = (settings.unwrap(), Counters::new(&["none"]));
+        let mut view = BrokerView::default();
+        let account = |dollars: i64| BrokerEvent::Account {
+            net_liquidation: Some(Money(0)),
+            cash: Some(Money(dollars * 1_000_000)),
+            excess_liquidity: None,
+            buying_power: None,
+        };
+        view.see(&account(100));
+        live.iter().flat_map(|id| fill(id)).for_each(|e| view.see(&e));
+        view.expect_fresh();
+        listed.iter().flat_map(|id| fill(id)).for_each(|e| view.see(&e));
+        view.see(&account(89));
+        view.complete = FINAL_LISTS.to_vec();
+        let book = DayBook {
+            executions: [recorded("a"), recorded("b")].into(),
+            earlier: 1,
+            cash_flow: Money(-20_000_000),
+            commissions: Money(2_000_000),
+            cash_before: Some(Money(111_000_000)),
+            ..DayBook::default()
+        };
+        let ending = Ending {
+            settings: &settings,
+            source: String::new(),
+            speed: 1.0,
+            instruments: &[],
+            counters: &counters,
+            decisions: 0,
+            latency: &LatencyRecorder::new().unwrap(),
+            view: &view,
+            book: Some(&book),
+            audit: None,
+            notes: Vec::new(),
+        };
+        ending.reconciliation().unwrap().details
+    }
+
+    #[test]
+    fn a_correction_replaces_what_it_corrects_in_whatever_order_they_come() {
+        for order in [["x.1.01", "x.1.02"], ["x.1.02", "x.1.01"]] {
+            let mut view = BrokerView::default();
+            order.iter().flat_map(|id| fill(id)).for_each(|e| view.see(&e));
+            assert_eq!(view.executions.keys().collect::<Vec<_>>(), ["x.1.02"]);
+        }
+    }
+
+    #[test]
+    fn a_former_processs_fills_are_no_difference() {
+        assert_eq!(differences(&["a", "b"], &["a", "b"]), [] as [String; 0]);
+    }
+
+    #[test]
+    fn a_fill_that_the_brokers_list_lacks_is_a_difference_though_the_stream_told_it() {
+        let details = differences(&["a", "b"], &["a"]);
+        assert!(details.iter().any(|d| d == "execution b: in the journal, not in the broker's list"), "{details:?}");
+        let details = differences(&["b"], &["b", "c"]);
+        assert!(details.iter().any(|d| d == "execution c: at the broker, not in the journal"), "{details:?}");
+    }
 }

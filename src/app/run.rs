@@ -47,7 +47,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         decisions: end.decisions,
         latency: &end.latency,
         view: &end.view,
-        totals: end.totals.as_ref(),
+        book: end.book.as_ref(),
         audit: None,
         notes: end.notes,
     };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
+use super::day_book::{DayBook, day_book};
 use super::order_path::{OrderPath, OrderPathParts};
 use super::progress::Progress;
 use super::report::FINAL_LISTS;
@@ -21,7 +22,7 @@ use crate::clock::{Clock, ClockFile, ScaledClock, SessionTime};
 use crate::config::Settings;
 use crate::domain::calendar::Date;
 use crate::domain::{ClientId, Instrument, ProcessEpoch};
-use crate::journal::{FileDisk, JournalMachine, SendGate, SessionInfo, Totals, position_record, totals};
+use crate::journal::{FileDisk, JournalMachine, SendGate, SessionInfo, position_record};
 use crate::message::SnapshotKind;
 use crate::pipeline::affinity;
 use crate::pipeline::group::Group;
@@ -72,8 +73,8 @@ pub struct SessionEnd {
     pub latency: LatencyRecorder,
     /// What the broker said.
     pub view: BrokerView,
-    /// What the journal adds up to.
-    pub totals: Option<Totals>,
+    /// What the journal says of the day.
+    pub book: Option<DayBook>,
     /// Session seconds per wall second.
     pub speed: f64,
     /// Sentences for the reader.
@@ -139,6 +140,7 @@ pub fn run(settings: &Settings, options: &SessionOptions) -> Result<SessionEnd> 
         counters,
         view,
         notes: Vec::new(),
+        told_poison: false,
     };
     let failure = supervisor.trade(&broker);
     supervisor.wind_down(failure, broker, instruments, latency, speed)
@@ -158,6 +160,7 @@ struct Supervisor<'a> {
     counters: Arc<Counters>,
     view: Arc<Mutex<BrokerView>>,
     notes: Vec<String>,
+    told_poison: bool,
 }
 
 impl Supervisor<'_> {
@@ -167,6 +170,7 @@ impl Supervisor<'_> {
         let mut progress = Progress::new(self.clock.now(), &self.plan, self.options.quiet);
         let failure = loop {
             self.pass_queries();
+            self.watch_journal();
             let now = self.clock.now();
             progress.look(now, &self.counters, self.order_path.open_orders());
             if now >= self.plan.end {
@@ -188,6 +192,15 @@ impl Supervisor<'_> {
         failure
     }
 
+    /// A journal that failed can make nothing durable: no new exposure, positions may still be closed.
+    fn watch_journal(&mut self) {
+        if self.order_path.poisoned() && !self.told_poison {
+            self.told_poison = true;
+            let _ = self.control.push(Control::Disarm { reason: DisarmReason::JournalPoisoned });
+            self.notes.push("the journal failed on its disk: disarmed; check the disk before the next start".into());
+        }
+    }
+
     /// Routing's questions to the worker.
     fn pass_queries(&mut self) {
         while let Some(query) = self.queries.pop() {
@@ -206,7 +219,8 @@ impl Supervisor<'_> {
         mut latency: LatencyRecorder,
         speed: f64,
     ) -> Result<SessionEnd> {
-        let _ = self.control.push(Control::Disarm { reason: DisarmReason::SessionEnd });
+        let reason = if failure.is_some() { DisarmReason::StageFailure } else { DisarmReason::SessionEnd };
+        let _ = self.control.push(Control::Disarm { reason });
         let _ = self.control.push(Control::CancelAll);
         // At least one look, so that routing has seen the controls before its open orders are believed.
         super::pause(LOOK);
@@ -227,6 +241,7 @@ impl Supervisor<'_> {
         if gaps > 0 {
             self.notes.push(format!("{gaps} records found no room on their way to the journal"));
         }
+        self.notes.extend(missed_cycles(&groups));
         groups.iter().for_each(|g| latency.merge(g.latency()));
         let added_up =
             close_journal(self.order_path, self.process_epoch, &instruments, &groups, self.clock.now(), &mut latency);
@@ -237,7 +252,7 @@ impl Supervisor<'_> {
             decisions,
             latency,
             view,
-            totals: added_up.map_err(|e| self.notes.push(format!("the journal could not be closed: {e:#}"))).ok(),
+            book: added_up.map_err(|e| self.notes.push(format!("the journal could not be closed: {e:#}"))).ok(),
             speed,
             notes: self.notes,
             failure,
@@ -266,6 +281,15 @@ impl Supervisor<'_> {
         }
         true
     }
+}
+
+/// Cycles that nothing was decided on, in words; `None` = every cycle counted.
+fn missed_cycles(groups: &[Group<ScaledClock>]) -> Option<String> {
+    let late: u64 = groups.iter().filter_map(|g| g.stages().decision.as_ref()).map(|d| d.counters().late_cycles).sum();
+    let dropped: u64 =
+        groups.iter().filter_map(|g| g.stages().features.as_ref()).map(|f| f.counters().dropped_cycles).sum();
+    (late + dropped > 0)
+        .then(|| format!("{late} cycles were late and {dropped} found no free batch: nothing was decided on them"))
 }
 
 const fn question(kind: SnapshotKind) -> Query {
@@ -316,7 +340,7 @@ fn open_journal(
     Ok(JournalMachine::open(disk, settings.journal.clone(), &info)?)
 }
 
-/// Stops the order path, writes the last records and adds up this session's.
+/// Stops the order path, writes the last records and adds up the day's.
 fn close_journal(
     order_path: OrderPath,
     process_epoch: ProcessEpoch,
@@ -324,7 +348,7 @@ fn close_journal(
     groups: &[Group<ScaledClock>],
     now: SessionTime,
     latency: &mut LatencyRecorder,
-) -> Result<Totals> {
+) -> Result<DayBook> {
     let (mut journal, recorded) =
         order_path.stop().ok_or_else(|| anyhow!("a thread of the order path had panicked; see the log"))?;
     latency.merge(&recorded);
@@ -334,5 +358,5 @@ fn close_journal(
         .map(|r| symbols.map(|id| position_record(id, r.book().position(id), now)).collect())
         .unwrap_or_default();
     journal.close(&positions, now)?;
-    Ok(totals(journal.disk_mut(), Some(u64::from(process_epoch.0)))?)
+    Ok(day_book(journal.disk_mut(), Date::new_york(now), u64::from(process_epoch.0))?)
 }

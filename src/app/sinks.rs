@@ -10,6 +10,7 @@ use crate::broker::port::{BrokerSink, MarketSink};
 use crate::domain::{Money, Qty, SymbolId};
 use crate::message::{BrokerEvent, MarketEvent, SnapshotKind};
 use crate::pipeline::ring::{ConflatingTx, Tx};
+use crate::routing::orders::split_exec_id;
 
 /// The ring to feed.
 pub struct FeedSink(pub ConflatingTx<MarketEvent>);
@@ -46,9 +47,11 @@ pub struct BrokerView {
 }
 
 impl BrokerView {
-    /// Forgets which lists came: the next ones count.
+    /// Forgets which lists came, and the executions of the live stream, which the journal was fed from: what the next
+    /// lists say counts.
     pub fn expect_fresh(&mut self) {
         self.complete.clear();
+        self.executions.clear();
     }
 
     /// Takes one fact in.
@@ -57,7 +60,15 @@ impl BrokerView {
             BrokerEvent::Execution(x) => {
                 let signed = Qty(x.side.sign() * x.qty.0);
                 let cash = x.price.notional(-signed).unwrap_or_default();
-                self.executions.insert(x.exec_id.as_str().into(), (x.symbol, signed, cash));
+                // A correction has the id of what it replaces, but for the digits after the last period.
+                let (fill, version) = split_exec_id(x.exec_id.as_str());
+                self.executions.retain(|id, _| {
+                    let (other, older) = split_exec_id(id);
+                    other != fill || older > version
+                });
+                if !self.executions.keys().any(|id| split_exec_id(id).0 == fill) {
+                    self.executions.insert(x.exec_id.as_str().into(), (x.symbol, signed, cash));
+                }
             }
             BrokerEvent::Commission(c) => {
                 self.commissions.insert(c.exec_id.as_str().into(), c.commission);

@@ -16,7 +16,9 @@ const SCHEMA: &str = include_str!("../../config/default.toml");
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
-    #[error("settings file {file} can't be read ({source}); pass --config FILE or run in the project's folder")]
+    #[error(
+        "settings file {file} can't be read ({source}); correct --config or --profile, or run in the project's folder"
+    )]
     Unreadable {
         /// Which file.
         file: String,
@@ -24,12 +26,10 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// Not TOML.
-    #[error("{file}:{line}: not valid TOML: {why}")]
+    #[error("{place}: not valid TOML: {why}")]
     Syntax {
-        /// Which file.
-        file: String,
-        /// Line, from 1.
-        line: usize,
+        /// File and line, or the variable.
+        place: String,
         /// The parser's word.
         why: String,
     },
@@ -113,13 +113,17 @@ impl Layers {
     /// # Errors
     /// As [`Layers::overlay`].
     pub fn overlay_text(&mut self, file: &str, text: &str) -> Result<(), ConfigError> {
+        self.lay(text, &|offset| format!("{file}:{}", line_of(text, offset)))
+    }
+
+    /// Lays a text over what is there; `place` names a byte of it to a person.
+    fn lay(&mut self, text: &str, place: &dyn Fn(usize) -> String) -> Result<(), ConfigError> {
         let syntax = |e: toml::de::Error| ConfigError::Syntax {
-            file: file.into(),
-            line: line_of(text, e.span().map_or(0, |s| s.start)),
+            place: place(e.span().map_or(0, |s| s.start)),
             why: e.message().to_string(),
         };
         let spanned = DeTable::parse(text).map_err(syntax)?;
-        check(spanned.get_ref(), &self.schema, "", &|offset| format!("{file}:{}", line_of(text, offset)))?;
+        check(spanned.get_ref(), &self.schema, &self.schema, "", place)?;
         merge(&mut self.merged, text.parse().map_err(syntax)?);
         Ok(())
     }
@@ -143,6 +147,13 @@ impl Layers {
     /// # Errors
     /// An unknown key or a mistyped value.
     pub fn set(&mut self, origin: &str, path: &[String], value: &str) -> Result<(), ConfigError> {
+        let is_name = |key: &String| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if path.is_empty() || !path.iter().all(is_name) {
+            return Err(ConfigError::Invalid(format!(
+                "{origin} names no key: write --set section.key=value or {ENV_PREFIX}SECTION__KEY=value, e.g. \
+                 --set decision.names_max=5"
+            )));
+        }
         let quoted = Value::String(value.into()).to_string();
         let as_toml = |v: &str| {
             let mut text = String::new();
@@ -163,7 +174,8 @@ impl Layers {
         let bare = as_toml(value);
         let is_toml = bare.parse::<Table>().is_ok() && (!wants_text || value.starts_with(['"', '\'']));
         let text = if is_toml { bare } else { as_toml(&quoted) };
-        self.overlay_text(origin, &text)
+        // The lines of this text are none that a person wrote.
+        self.lay(&text, &|_| origin.to_string())
     }
 
     /// The merged table.
@@ -184,6 +196,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 fn check(
     layer: &DeTable<'_>,
     schema: &Table,
+    whole: &Table,
     prefix: &str,
     place: &dyn Fn(usize) -> String,
 ) -> Result<(), ConfigError> {
@@ -192,10 +205,10 @@ fn check(
         let path = join(prefix, name);
         let at = || place(key.span().start);
         let Some(known) = schema.get(name) else {
-            return Err(ConfigError::Unknown { place: at(), key: path, hint: nearest(name, schema) });
+            return Err(ConfigError::Unknown { place: at(), key: path, hint: nearest(name, prefix, schema, whole) });
         };
         match (value.get_ref(), known) {
-            (DeValue::Table(inner), Value::Table(inner_schema)) => check(inner, inner_schema, &path, place)?,
+            (DeValue::Table(inner), Value::Table(inner_schema)) => check(inner, inner_schema, whole, &path, place)?,
             (DeValue::Integer(_), Value::Float(_)) => {}
             (found, wanted) if found.type_str() == wanted.type_str() => {}
             (found, wanted) => {
@@ -211,9 +224,36 @@ fn check(
     Ok(())
 }
 
-fn nearest(name: &str, schema: &Table) -> String {
-    let best = schema.keys().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
-    best.map_or(String::new(), |b| format!("; did you mean `{b}`?"))
+/// Likeness from which a name counts as a misspelt one.
+const ALIKE: f64 = 0.8;
+
+/// The nearest name in the same section; if none is near, the nearest key anywhere, by its full path.
+fn nearest(name: &str, prefix: &str, schema: &Table, whole: &Table) -> String {
+    let mut known: Vec<(f64, String)> = schema.keys().map(|k| (strsim::jaro_winkler(name, k), k.clone())).collect();
+    if known.iter().all(|(likeness, _)| *likeness < ALIKE) {
+        let mut all = Vec::new();
+        every_key(whole, "", &mut all);
+        known = all.into_iter().map(|(key, path)| (strsim::jaro_winkler(name, &key), path)).collect();
+    }
+    let best = known.into_iter().max_by(|(a, _), (b, _)| a.total_cmp(b));
+    match best {
+        Some((likeness, found)) if likeness >= ALIKE => format!("; did you mean `{found}`?"),
+        _ => format!(
+            "; config/default.toml lists every key{}",
+            if prefix.is_empty() { String::new() } else { format!(" of [{prefix}]") }
+        ),
+    }
+}
+
+/// Every key below `table`, with its full path.
+fn every_key(table: &Table, prefix: &str, found: &mut Vec<(String, String)>) {
+    for (key, value) in table {
+        let path = join(prefix, key);
+        if let Value::Table(inner) = value {
+            every_key(inner, &path, found);
+        }
+        found.push((key.clone(), path));
+    }
 }
 
 fn first_missing(schema: &Table, merged: &Table, prefix: &str) -> Option<(String, String)> {
@@ -259,6 +299,10 @@ mod tests {
         let wrong = message(base.overlay_text("my.toml", "[decision]\nnames_max = \"3\"\n"));
         assert_eq!(wrong, "my.toml:2: `decision.names_max` must be integer, not string");
         assert!(message(base.overlay_text("my.toml", "[decision\n")).starts_with("my.toml:1: not valid TOML"));
+        let elsewhere = message(base.overlay_text("my.toml", "[broker]\nnames_max = 3\n"));
+        assert_eq!(elsewhere, "my.toml:2: unknown key `broker.names_max`; did you mean `decision.names_max`?");
+        let alone = message(base.overlay_text("my.toml", "[broker]\nzzzz = 3\n"));
+        assert!(alone.ends_with("`broker.zzzz`; config/default.toml lists every key of [broker]"), "{alone}");
         let short = SCHEMA.replace("names_max = ", "# names_max = ");
         assert!(
             message(Layers::base_text("d.toml", &short)).starts_with("d.toml: key `decision.names_max` is missing")
@@ -276,6 +320,17 @@ mod tests {
         let table = layers.finish();
         assert_eq!(table["decision"]["names_max"].as_integer(), Some(4));
         assert_eq!(table["decision"]["cost"]["execution_s"].as_integer(), Some(7));
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_refused_without_a_line_number() {
+        let mut layers = Layers::base_text("default.toml", SCHEMA).unwrap();
+        for path in [vec![], vec![String::new()], vec!["decision".into(), String::new()], vec!["a b".into()]] {
+            let told = message(layers.set("--set x", &path, "3"));
+            assert!(told.starts_with("settings: --set x names no key: write --set section.key=value"), "{told}");
+        }
+        let unknown = message(layers.set("--set decision.names_mx=3", &["decision".into(), "names_mx".into()], "3"));
+        assert_eq!(unknown, "--set decision.names_mx=3: unknown key `decision.names_mx`; did you mean `names_max`?");
     }
 
     #[test]

@@ -106,9 +106,17 @@ impl Settings {
     /// The first value out of range, named with what it may be.
     pub fn from_table(table: Table) -> Result<Self, ConfigError> {
         let hash = hash_of(&table);
-        let settings: Self = table.try_into().map_err(|e: toml::de::Error| ConfigError::Invalid(e.to_string()))?;
-        settings.validate().map_err(ConfigError::Invalid)?;
+        let settings: Self = table.try_into().map_err(|e: toml::de::Error| ConfigError::Invalid(one_line(&e)))?;
+        settings.check()?;
         Ok(Self { hash, ..settings })
+    }
+
+    /// Checks every range again, after a command line changed values.
+    ///
+    /// # Errors
+    /// The first value out of range, named with what it may be.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.validate().map_err(ConfigError::Invalid)
     }
 
     fn validate(&self) -> Result<(), String> {
@@ -124,6 +132,9 @@ impl Settings {
         let demo = &self.demo;
         if !(demo.speed.is_finite() && demo.speed > 0.0) {
             return Err(format!("demo.speed = {} must be a positive number", demo.speed));
+        }
+        if demo.minutes < 1 {
+            return Err(format!("demo.minutes = {} must be 1 to 390 minutes", demo.minutes));
         }
         for (key, value) in [
             ("session.entries_after_open_min", self.session.entries_after_open_min),
@@ -147,6 +158,12 @@ impl Settings {
         }
         Topology::checked(self.pipeline.groups.clone(), cores).map_err(ConfigError::Invalid)
     }
+}
+
+/// serde's words, which name the key in a line of its own.
+fn one_line(error: &toml::de::Error) -> String {
+    let words = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{words}; config/default.toml shows what it may be")
 }
 
 /// First eight bytes of the SHA-256 of the table as text.

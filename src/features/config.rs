@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use crate::clock::MILLISECOND;
-use crate::pipeline::GRID;
+use crate::pipeline::{GRID, topology};
 
 /// Settings of the bar builder and the batch slots. Durations are session time.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -42,9 +42,11 @@ impl Config {
                 self.history_minutes
             ));
         }
-        if !(1..=64).contains(&self.cycle_slots) {
+        // No more than a ring holds: then a slow model empties the pool and drops cycles, and fills no ring.
+        let slots_max = topology::FEATURES_INFERENCE.capacity.min(topology::INFERENCE_DECISION.capacity);
+        if self.cycle_slots == 0 || self.cycle_slots as usize > slots_max {
             return Err(format!(
-                "features.cycle_slots = {} is out of range; set it between 1 and 64",
+                "features.cycle_slots = {} is out of range; set it between 1 and {slots_max}",
                 self.cycle_slots
             ));
         }

@@ -33,7 +33,7 @@ fn manifest_error(dir: &Path, why: String, fix: &'static str) -> RegistryError {
 /// Reads a manifest and the hash of its bytes.
 pub(super) fn read_manifest(dir: &Path) -> Result<(Manifest, String), RegistryError> {
     let bytes = read_limited(&dir.join(MANIFEST_FILE), MAX_MANIFEST_BYTES)
-        .map_err(|why| manifest_error(dir, why, "point `models.dir` at a trained zoo, or train one"))?;
+        .map_err(|why| manifest_error(dir, why, "point `session.models_folder` at a trained zoo, or train one"))?;
     let manifest: Manifest = serde_json::from_slice(&bytes)
         .map_err(|e| manifest_error(dir, format!("not a manifest ({e})"), "restore it from version control"))?;
     if manifest.format != FORMAT {

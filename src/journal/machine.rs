@@ -165,13 +165,14 @@ impl<D: Disk> JournalMachine<D> {
         self.check_poison(now);
     }
 
-    /// A cancel of an order that still waits here: neither is sent.
+    /// A cancel of an order that still waits here: neither is sent. New terms that wait are withdrawn as well, or
+    /// they would leave after the cancel; the cancel then goes on. Returns whether the cancel has no use any more.
     fn withdraw_waiting(&mut self, id: OrderId, now: SessionTime) -> bool {
-        let found = self.waiting.iter().position(|(c, _)| matches!(c, Command::New(_)) && c.order_id() == id);
+        let found = self.waiting.iter().position(|(c, _)| c.order_id() == id);
         let Some(i) = found else { return false };
         let (command, _) = self.waiting.remove(i);
         self.withdraw(&command, why::CANCELLED, now);
-        true
+        matches!(command, Command::New(_))
     }
 
     fn withdraw(&mut self, command: &Command, why: u8, now: SessionTime) {

@@ -11,7 +11,7 @@ use crate::features::{FeaturesIn, FeaturesStage};
 use crate::feed::FeedStage;
 use crate::inference::InferenceStage;
 use crate::message::{BrokerEvent, Cycle, MarketEvent, PositionState, Target};
-use crate::routing::{Command, Control, Fact, ReconcileQuery, RoutingIn, RoutingOut, RoutingStage};
+use crate::routing::{Command, Control, DisarmReason, Fact, ReconcileQuery, RoutingIn, RoutingOut, RoutingStage};
 use crate::telemetry::{Counter, Counters, Hop, LatencyRecorder};
 
 /// Messages that one sweep takes from one ring at most, so that no ring starves another.
@@ -72,7 +72,8 @@ struct Outboxes {
     routing: Outbox<RoutingOut>,
 }
 
-/// Why a group stopped by itself: a `Halt` ring was full, or a stage caused more than its outbox holds.
+/// Why a group halted: a `Halt` ring was full, or a stage caused more than its outbox holds. From then on routing is
+/// disarmed; cancels and reductions go on, since nobody else can send them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Halted(pub &'static str);
 
@@ -85,6 +86,7 @@ pub struct Group<C> {
     latency: LatencyRecorder,
     counters: Arc<Counters>,
     halted: Option<Halted>,
+    disarmed: bool,
     gaps: u64,
 }
 
@@ -105,7 +107,7 @@ impl<C: Clock> Group<C> {
             decision: Outbox::with_capacity(symbols + 8),
             routing: Outbox::with_capacity(stages.routing.as_ref().map_or(0, RoutingStage::outbox_capacity)),
         };
-        Self { stages, links, out, clock, latency, counters, halted: None, gaps: 0 }
+        Self { stages, links, out, clock, latency, counters, halted: None, disarmed: false, gaps: 0 }
     }
 
     /// Why it stopped, if it did.
@@ -144,6 +146,10 @@ impl<C: Clock> Group<C> {
         done += self.sweep(|l| &mut l.market_in, Self::market);
         done += self.sweep(|l| &mut l.features_in, |g, m| g.give_features(FeaturesIn::Market(m)));
         self.flush();
+        if self.halted.is_some() && !self.disarmed {
+            self.disarmed = true;
+            self.give_routing(RoutingIn::Control(Control::Disarm { reason: DisarmReason::StageFailure }));
+        }
         done
     }
 

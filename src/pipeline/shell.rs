@@ -1,4 +1,5 @@
-//! The only thread loop of stages: pins, polls, waits, and ends when told or when a group halts itself.
+//! The only thread loop of stages: pins, polls, waits, and ends when told. A group that halts itself says so and goes
+//! on disarmed: its cancels and reductions are the only way out of what works at the broker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,9 @@ use super::group::Group;
 use super::topology::{GroupSpec, Topology};
 use super::wait::Idler;
 use crate::clock::Clock;
+
+/// Sweeps after the order to end, at most: what other threads left until then (the last fills) still counts.
+const LAST_SWEEPS: usize = 64;
 
 /// Running stage threads.
 pub struct Shell<C> {
@@ -35,7 +39,7 @@ impl<C: Clock + Send + 'static> Shell<C> {
         Ok(Self { threads, stop, failed })
     }
 
-    /// Whether a stage thread ended by itself: halted or panicked. The supervisor then flattens and stops.
+    /// Whether a stage thread halted or panicked. The supervisor then disarms, cancels and stops.
     pub fn failed(&self) -> bool {
         self.failed.load(Ordering::Acquire) || self.threads.iter().any(JoinHandle::is_finished)
     }
@@ -65,12 +69,20 @@ fn run<C: Clock>(mut group: Group<C>, spec: &GroupSpec, stop: &AtomicBool, faile
     let mut idler = Idler::new(spec.wait);
     while !stop.load(Ordering::Acquire) {
         let done = group.poll();
-        if let Some(halted) = group.halted() {
-            tracing::error!(ring = halted.0, "a ring that must not lose messages is full: this thread halts");
-            failed.store(true, Ordering::Release);
-            break;
+        if let Some(halted) = group.halted()
+            && !failed.swap(true, Ordering::AcqRel)
+        {
+            tracing::error!(
+                ring = halted.0,
+                "a ring that must not lose messages is full: no new exposure from here on"
+            );
         }
         idler.after(done > 0);
+    }
+    for _ in 0..LAST_SWEEPS {
+        if group.poll() == 0 {
+            break;
+        }
     }
     group
 }

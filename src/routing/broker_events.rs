@@ -323,6 +323,10 @@ impl RoutingStage {
             FillOutcome::Applied { change, correction, external, untracked } => {
                 self.reconciler.on_fill();
                 let symbol = e.symbol.unwrap_or_default();
+                if self.book.freeze_of(symbol).has(Freeze::UNEXPLAINED) {
+                    // It may be the fill that explains the difference.
+                    self.reconciler.request();
+                }
                 if known && first && !correction {
                     self.guards.executed();
                 }

@@ -73,7 +73,8 @@ pub enum Control {
         /// Why.
         reason: DisarmReason,
     },
-    /// Cancel every own working order, as fast as pacing allows, and forget all targets.
+    /// Cancel every own working order, as fast as pacing allows, and forget all targets, also those to come: until
+    /// `Arm` nothing new is sent.
     CancelAll,
     /// A new mode.
     Mode(Mode),

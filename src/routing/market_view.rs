@@ -192,7 +192,11 @@ impl MarketView {
             StatusKind::Halted(v) => s.halted = Some(v),
             StatusKind::Shortable(v) => s.shortable = Some(v),
             StatusKind::ShortableShares(v) => s.shortable_shares = Some(v),
-            StatusKind::MarketDataType(v) => s.data_type = Some(v),
+            StatusKind::MarketDataType(v) => {
+                s.data_type = Some(v);
+                // IB tells the type at the start of each subscription: so the line is there again.
+                s.no_line = false;
+            }
             StatusKind::NoLine(_) => s.no_line = true,
             StatusKind::PriorClose(p) => {
                 s.prior_close = p;

@@ -5,7 +5,7 @@ use super::facts::{Alert, ReconcileQuery, RoutingOut};
 use super::orders::{Freeze, Proof, ROUND, ReconcileStep, State, Trigger};
 use super::stage::RoutingStage;
 use crate::clock::SessionTime;
-use crate::domain::{OrderId, Qty, SymbolId};
+use crate::domain::{OrderId, SymbolId};
 use crate::pipeline::Outbox;
 use crate::routing::config::secs;
 
@@ -59,13 +59,8 @@ impl RoutingStage {
         }
     }
 
-    fn book_position(&self, symbol: SymbolId) -> Qty {
-        let x = self.book.exposure(symbol);
-        Qty(x.filled + x.external)
-    }
-
     fn position_equals(&self, symbol: SymbolId) -> bool {
-        self.reconciler.position(symbol) == self.book_position(symbol)
+        self.reconciler.position(symbol) == self.book.explained(symbol)
     }
 
     /// A difference between the broker and the book: tolerated while orders are in doubt, else unexplained.
@@ -76,13 +71,15 @@ impl RoutingStage {
         now: SessionTime,
         out: &mut Outbox<RoutingOut>,
     ) -> bool {
+        let (broker, book) = (self.reconciler.position(symbol), self.book.explained(symbol));
+        // Until it is explained, what closes the symbol is bounded by what the broker holds.
+        self.book.set_unexplained(symbol, broker - book, now);
         if equal {
             self.book.thaw(symbol, Freeze::UNEXPLAINED, now);
             return false;
         }
         if !self.book.freeze_of(symbol).has(Freeze::UNEXPLAINED) {
             self.freeze(symbol, Freeze::UNEXPLAINED, now);
-            let (broker, book) = (self.reconciler.position(symbol), self.book_position(symbol));
             self.alert(now, Alert::Unexplained { symbol, broker, book }, out);
         }
         // Look again a few times: the fill that explains it may be on its way.

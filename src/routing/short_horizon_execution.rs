@@ -121,6 +121,9 @@ fn child_shares(target: &Target, x: &Exposure, open_child: i64, limit: Price, li
     if closes(target, x.filled) {
         // Beside orders in doubt only what they leave of the way: both may fill.
         shares -= x.open(side) - open_child;
+        // What the broker does not hold can't be closed: the order would open the other side.
+        let held = x.filled.saturating_add(x.external);
+        shares = if held.signum() == x.filled.signum() { shares.min(held.abs()) } else { 0 };
     } else if x.in_doubt() {
         shares = 0;
     }

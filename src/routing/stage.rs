@@ -123,6 +123,8 @@ impl RoutingStage {
                 return Err(outside(p.symbol));
             }
             self.book.load_position(p.symbol, p.position);
+            // Until the broker showed it, it may be gone: nothing closes it before.
+            self.book.set_unexplained(p.symbol, -p.position.filled, SessionTime(0));
         }
         for o in &recovered.orders {
             if !self.book.covers(o.terms.symbol) {
@@ -218,7 +220,7 @@ impl RoutingStage {
     }
 
     fn on_target(&mut self, now: SessionTime, target: Target, out: &mut Outbox<RoutingOut>) {
-        if !self.book.covers(target.symbol) {
+        if self.cancel_all || !self.book.covers(target.symbol) {
             return;
         }
         let filled = self.book.exposure(target.symbol).filled;

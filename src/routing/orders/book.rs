@@ -49,6 +49,7 @@ pub enum FillOutcome {
 struct SymbolBook {
     position: Position,
     external: i64,
+    unexplained: i64,
     freeze: Freeze,
     live: [OrderId; LIVE_PER_SYMBOL_MAX],
     live_len: usize,
@@ -86,6 +87,7 @@ impl Book {
         let empty = || SymbolBook {
             position: Position::default(),
             external: 0,
+            unexplained: 0,
             freeze: Freeze::default(),
             live: [OrderId(0); LIVE_PER_SYMBOL_MAX],
             live_len: 0,
@@ -284,6 +286,7 @@ impl Book {
         };
         let former = match self.executions.known(&seen) {
             Known::Repeat => return FillOutcome::Repeat,
+            Known::New if self.executions.is_full() && !self.is_beyond(e, own) => return FillOutcome::Repeat,
             Known::New => None,
             Known::Corrects(former) => Some(former),
         };
@@ -300,6 +303,12 @@ impl Book {
         self.touch(symbol, now);
         self.adopt_orphan(e);
         FillOutcome::Applied { change, correction: former.is_some(), external: !own, untracked: !kept }
+    }
+
+    /// Whether the broker's own count of the order's shares leaves room for this fill: all that tells a repeat once
+    /// the table is full. In doubt it is none; the position's difference then shows.
+    fn is_beyond(&self, e: &ExecutionFact, own: bool) -> bool {
+        self.orders.get(e.order_id).is_some_and(|o| own && o.filled.0 + e.qty.0 <= e.cumulative.0)
     }
 
     fn move_shares(&mut self, symbol: SymbolId, side: Side, qty: Qty, price: Price, external: bool) {
@@ -371,7 +380,7 @@ impl Book {
         let (buys, sells) = self.externals.open(symbol);
         let mut x = Exposure {
             filled: s.position.filled.0,
-            external: s.external,
+            external: s.external + s.unexplained,
             unknown_buy: buys,
             unknown_sell: sells,
             ..Exposure::default()
@@ -394,7 +403,10 @@ impl Book {
     /// Whether nothing is held, working or in doubt in a symbol.
     pub fn is_idle(&self, symbol: SymbolId) -> bool {
         let s = &self.symbols[symbol.index()];
-        s.position.filled.0 == 0 && s.external == 0 && s.live_len == 0 && self.externals.open(symbol) == (0, 0)
+        s.position.filled.0 == 0
+            && s.external + s.unexplained == 0
+            && s.live_len == 0
+            && self.externals.open(symbol) == (0, 0)
     }
 
     /// Freezes a symbol for `reason`.
@@ -422,7 +434,25 @@ impl Book {
 
     /// Sets a position as a journal left it.
     pub fn load_position(&mut self, symbol: SymbolId, position: Position) {
-        self.symbols[symbol.index()].position = position;
+        let s = &mut self.symbols[symbol.index()];
+        s.position = position;
+        // A change like any other: decision is told of it, or nobody would ever close it.
+        s.version += 1;
+    }
+
+    /// Shares that own and foreign fills explain, signed.
+    pub fn explained(&self, symbol: SymbolId) -> Qty {
+        let s = &self.symbols[symbol.index()];
+        s.position.filled + Qty(s.external)
+    }
+
+    /// Notes what the broker holds beyond what fills explain, signed: it counts as held by somebody else.
+    pub fn set_unexplained(&mut self, symbol: SymbolId, shares: Qty, now: SessionTime) {
+        let s = &mut self.symbols[symbol.index()];
+        if s.unexplained != shares.0 {
+            s.unexplained = shares.0;
+            self.touch(symbol, now);
+        }
     }
 
     /// Keeps an execution that a journal already counted, so that a repeat is recognised.

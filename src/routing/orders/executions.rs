@@ -78,6 +78,11 @@ impl ExecutionTable {
         self.used == 0
     }
 
+    /// Whether a further one would not be kept.
+    pub const fn is_full(&self) -> bool {
+        self.used == self.slots.len()
+    }
+
     /// All executions, in table order.
     pub fn iter(&self) -> impl Iterator<Item = &Seen> {
         self.slots.iter().flatten()

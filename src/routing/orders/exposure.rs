@@ -63,7 +63,7 @@ impl Freeze {
 pub struct Exposure {
     /// Own shares held, signed.
     pub filled: i64,
-    /// Shares that foreign fills moved since the start, signed.
+    /// Shares that foreign fills moved since the start, and those that the broker told and no fill explains, signed.
     pub external: i64,
     /// Open shares of own working buys.
     pub working_buy: i64,

@@ -1,5 +1,5 @@
-//! Frames: a 4-byte big-endian length, then that many bytes, of which the first four are the big-endian
-//! message id (server versions ≥ 201). Sans I/O but for [`FrameReader::fill`], which makes one read. Knows no
+//! Frames: a 4-byte big-endian length, then that many bytes: at server versions ≥ 201 the first four are the
+//! big-endian message id, below everything is text. Sans I/O but for [`FrameReader::fill`], which makes one read. Knows no
 //! message. Source: recorded conversations with real gateways.
 
 use std::io::{ErrorKind, Read};
@@ -105,11 +105,18 @@ pub fn split_id(body: &[u8]) -> Result<Frame<'_>, FrameError> {
     Ok(Frame { id: i32::from_be_bytes(*id), body: content })
 }
 
-/// Appends one frame to `out`: the head, then what `write_body` appends. On error `out` is as before.
+/// Appends one frame to `out`: length and id, then what `write_body` appends. On error `out` is as before.
 pub fn append_frame(out: &mut Vec<u8>, id: i32, write_body: impl FnOnce(&mut Vec<u8>)) -> Result<(), FrameError> {
+    append_body(out, |out| {
+        out.extend_from_slice(&id.to_be_bytes());
+        write_body(out);
+    })
+}
+
+/// Appends one frame to `out`: the length, then what `write_body` appends. On error `out` is as before.
+pub fn append_body(out: &mut Vec<u8>, write_body: impl FnOnce(&mut Vec<u8>)) -> Result<(), FrameError> {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&id.to_be_bytes());
     write_body(out);
     let length = out.len() - start - 4;
     match u32::try_from(length) {

@@ -11,8 +11,10 @@ use crate::domain::calendar::new_york;
 pub const PREFIX: &[u8; 4] = b"API\0";
 /// The longest version text, with connect options, in bytes.
 pub const HELLO_BYTES_MAX: usize = 1_024;
-/// The lowest server version served: from here on every message is protobuf.
-pub const VERSION_MIN: i32 = 213;
+/// The lowest server version served.
+pub const VERSION_MIN: i32 = 157;
+/// From this server version on every message is protobuf.
+pub const PROTOBUF_ONLY_FROM: i32 = 213;
 /// The highest server version served.
 pub const VERSION_MAX: i32 = 226;
 
@@ -53,8 +55,8 @@ pub enum HandshakeError {
     Frame(#[from] FrameError),
     /// The client is older than what is served.
     #[error(
-        "the client speaks server versions up to {max}, this gateway serves {VERSION_MIN} to {ours}: use a TWS API \
-         client of release 10.40 or later"
+        "the client speaks server versions up to {max}, this gateway serves {VERSION_MIN} to {ours}: use a newer \
+         TWS API client"
     )]
     TooOld {
         /// The client's highest.
@@ -195,10 +197,13 @@ mod tests {
         assert_eq!(with(100, 300, 226), Ok(226));
         assert_eq!(with(100, 219, 226), Ok(219));
         assert_eq!(with(213, 226, 220), Ok(220));
-        assert_eq!(with(157, 178, 226), Err(HandshakeError::TooOld { max: 178, ours: 226 }));
+        assert_eq!(with(157, 178, 226), Ok(178));
+        assert_eq!(with(100, 225, 205), Ok(205));
+        assert_eq!(with(213, 226, 200), Err(HandshakeError::TooNew { min: 213, ours: 200 }));
+        assert_eq!(with(100, 156, 226), Err(HandshakeError::TooOld { max: 156, ours: 226 }));
         assert_eq!(with(230, 240, 226), Err(HandshakeError::TooNew { min: 230, ours: 226 }));
-        let refusal = with(157, 178, 226).unwrap_err().to_string();
-        assert!(refusal.contains("up to 178") && refusal.contains("release 10.40"), "{refusal}");
+        let refusal = with(100, 156, 226).unwrap_err().to_string();
+        assert!(refusal.contains("up to 156") && refusal.contains("newer TWS API client"), "{refusal}");
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! TWS client, so that mistakes cannot cancel.
 //!
 //! A byte's way in: `server` (socket, reader thread) → `framing` → `codec` → the venue's queue. A byte's way
-//! out: `server::Server::send` → `codec` → the connection's writer thread. Server versions 213–226, all
-//! protobuf; another encoding is one more file under `codec` and one more arm in [`codec::Codec`].
+//! out: `server::Server::send` → `codec` → the connection's writer thread. Server versions 157–200
+//! are text, 213–226 protobuf, 201–212 a mix of both: [`codec::Codec`] has an arm for each.
 
 pub mod codec;
 pub mod framing;

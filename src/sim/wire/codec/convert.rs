@@ -11,7 +11,7 @@ use crate::sim::wire::messages::{contract, order, order::Empty};
 use std::fmt::Write as _;
 
 /// The share-holder text of every recorded openOrder.
-const SHAREHOLDER: &str = "Not an insider or substantial shareholder";
+pub(super) const SHAREHOLDER: &str = "Not an insider or substantial shareholder";
 
 /// Empty = absent.
 pub(super) fn text(s: String) -> Option<String> {

@@ -56,7 +56,7 @@ pub enum WireError {
 /// What a server may do.
 #[derive(Clone)]
 pub struct ServerOptions {
-    /// The highest server version that is offered (213–226); lower ones simulate older gateways.
+    /// The highest server version that is offered (157–226); lower ones simulate older gateways.
     pub max_version: i32,
     /// The time that the handshake tells.
     pub clock: Arc<dyn Fn() -> SessionTime + Send + Sync>,
@@ -134,7 +134,7 @@ impl Server {
         }
         let before = outbox.pending.len();
         match outbox.codec.encode_response(response, &mut outbox.pending) {
-            Ok(()) if outbox.pending.len() > before => {}
+            Ok(()) if outbox.pending.len() > before || outbox.codec.is_waiting() => {}
             Ok(()) => tracing::error!(conn = conn.0, "an answer was left out: it has no encoding"),
             Err(e) => tracing::error!(conn = conn.0, "an answer was left out: {e}"),
         }

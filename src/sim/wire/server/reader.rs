@@ -5,7 +5,7 @@ use super::link::{Link, Shared};
 use super::writer;
 use crate::sim::api::{ConnId, Request};
 use crate::sim::wire::codec::{Codec, DecodeError};
-use crate::sim::wire::framing::{FrameError, FrameReader};
+use crate::sim::wire::framing::{FrameError, FrameReader, REQUEST_BYTES_MAX};
 use crate::sim::wire::handshake::{HandshakeError, ServerVersion, negotiate, reply, take_hello};
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -110,8 +110,8 @@ fn forward(
     let codec = Codec::new(link.version);
     let mut drained = 0;
     while drained < DRAIN_READS_MAX {
-        while let Some(frame) = frames.next_frame()? {
-            let request = codec.decode_request(frame)?;
+        while let Some(body) = frames.next_body(REQUEST_BYTES_MAX)? {
+            let request = codec.decode_body(body)?;
             if !link.is_open() {
                 continue;
             }

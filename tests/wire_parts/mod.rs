@@ -1,0 +1,276 @@
+//! One of each message with any contents, for the tests of the encodings.
+
+use ibkr_trader::clock::SessionTime;
+use ibkr_trader::domain::Side;
+use ibkr_trader::sim::api::{
+    Contract, ContractDetails, Execution, ExecutionFilter, HistoricalBar, Order, OrderState, Request, Response,
+};
+use proptest::prelude::*;
+
+pub(crate) fn text() -> impl Strategy<Value = String> {
+    "[ -~]{0,20}|[äöé€\u{1F600}]{1,3}"
+}
+
+pub(crate) fn price() -> impl Strategy<Value = f64> {
+    prop_oneof![Just(0.0), -1e9..1e9_f64, any::<f64>().prop_filter("finite", |x| x.is_finite() && *x < f64::MAX)]
+}
+
+prop_compose! {
+    pub(crate) fn contract()(
+        con_id in any::<i32>(), symbol in text(), sec_type in text(), exchange in text(), primary_exchange in text(),
+        currency in text(), local_symbol in text(), trading_class in text(),
+    ) -> Contract {
+        Contract { con_id, symbol, sec_type, exchange, primary_exchange, currency, local_symbol, trading_class }
+    }
+}
+
+prop_compose! {
+    /// What a client can place.
+    pub(crate) fn order()(
+        (order_id, parent_id, oca_type, trigger_method, display_size) in any::<(i32, i32, i32, i32, i32)>(),
+        (outside_rth, transmit, what_if, all_or_none, use_price_mgmt_algo) in any::<(bool, bool, bool, bool, bool)>(),
+        action in prop::option::of(prop_oneof![Just(Side::Buy), Just(Side::Sell)]),
+        total_quantity in price(),
+        prices in prop::array::uniform4(prop::option::of(price())),
+        texts in prop::array::uniform7(text()),
+    ) -> Order {
+        let [limit_price, aux_price, trailing_percent, trail_stop_price] = prices;
+        let [order_type, tif, good_till_date, account, order_ref, oca_group, good_after_time] = texts;
+        Order {
+            order_id, parent_id, action, total_quantity, order_type, limit_price, aux_price, tif, good_till_date,
+            account, order_ref, oca_group, oca_type, outside_rth, transmit, what_if, trigger_method, all_or_none,
+            display_size, good_after_time, trailing_percent, trail_stop_price, use_price_mgmt_algo,
+            ..Order::default()
+        }
+    }
+}
+
+prop_compose! {
+    /// What a gateway echoes: no transmit flag and no display size, and a price where the order has none.
+    pub(crate) fn echo()(
+        order in order(), (client_id, perm_id, parent_perm_id) in any::<(i32, i64, i64)>(),
+        filled_quantity in price(), auto_cancel_date in text(), submitter in text(),
+    ) -> Order {
+        Order {
+            client_id, perm_id, parent_perm_id, filled_quantity, auto_cancel_date, submitter,
+            transmit: false,
+            display_size: 0,
+            limit_price: order.limit_price.or(Some(0.0)),
+            aux_price: if order.trailing_percent.is_some() { order.aux_price } else { order.aux_price.or(Some(0.0)) },
+            ..order
+        }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn state()(
+        amounts in prop::array::uniform10(prop::option::of(price())), texts in prop::array::uniform6(text()),
+    ) -> OrderState {
+        let [init_margin_before, maint_margin_before, equity_with_loan_before, init_margin_change,
+            maint_margin_change, equity_with_loan_change, init_margin_after, maint_margin_after,
+            equity_with_loan_after, commission] = amounts;
+        let [status, commission_currency, margin_currency, warning_text, completed_time, completed_status] = texts;
+        OrderState {
+            status, init_margin_before, maint_margin_before, equity_with_loan_before, init_margin_change,
+            maint_margin_change, equity_with_loan_change, init_margin_after, maint_margin_after,
+            equity_with_loan_after, commission, commission_currency, margin_currency, warning_text, completed_time,
+            completed_status,
+        }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn details()(
+        contract in contract(), texts in prop::array::uniform13(text()), sizes in prop::array::uniform4(price()),
+        agg_group in any::<i32>(),
+    ) -> ContractDetails {
+        let [market_name, order_types, valid_exchanges, market_rule_ids, long_name, time_zone_id, trading_hours,
+            liquid_hours, stock_type, industry, category, subcategory, _] = texts;
+        let [min_tick, min_size, size_increment, suggested_size_increment] = sizes;
+        ContractDetails {
+            contract, market_name, min_tick, order_types, valid_exchanges, market_rule_ids, long_name, time_zone_id,
+            trading_hours, liquid_hours, stock_type, min_size, size_increment, suggested_size_increment, industry,
+            category, subcategory, agg_group,
+        }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn execution()(
+        (order_id, client_id, perm_id, last_liquidity) in any::<(i32, i32, i64, i32)>(),
+        texts in prop::array::uniform6(text()), numbers in prop::array::uniform4(price()),
+    ) -> Execution {
+        let [exec_id, time, account, exchange, side, order_ref] = texts;
+        let [shares, price, cum_qty, avg_price] = numbers;
+        Execution {
+            order_id, client_id, exec_id, time, account, exchange, side, shares, price, perm_id, cum_qty, avg_price,
+            order_ref, last_liquidity,
+        }
+    }
+}
+
+prop_compose! {
+    /// Minute bars of 2026, none at midnight, which would be a day bar.
+    pub(crate) fn bar()(minute in 600..1_200_i64, day in 0..360_i64, p in prop::array::uniform6(price()), count in any::<i32>())
+        -> HistoricalBar {
+        let [open, high, low, close, volume, wap] = p;
+        let time = SessionTime::from_secs(1_767_225_600 + day * 86_400 + minute * 60);
+        HistoricalBar { time, open, high, low, close, volume, wap, count }
+    }
+}
+
+/// One of each answer, of the given parts.
+pub(crate) fn answers(p: Parts) -> Vec<Response> {
+    let Parts { id, other, long, x, y, opt, s, t, contract, order, state, details, execution, bars } = p;
+    let req_id = id;
+    let time = SessionTime(long.rem_euclid(1 << 40) * 1_000_000);
+    let second = SessionTime::from_secs(time.secs());
+    let account = || s.clone();
+    vec![
+        Response::ManagedAccounts { accounts: account() },
+        Response::NextValidId { order_id: id },
+        Response::CurrentTime { time: second },
+        Response::Error { id, time, code: other, message: account(), advanced_order_reject_json: t.clone() },
+        Response::ContractData { req_id, details: Box::new(details) },
+        Response::ContractDataEnd { req_id },
+        Response::MarketRule { market_rule_id: id, increments: vec![(x, y), (y, x)] },
+        Response::MarketDataType { req_id, market_data_type: other },
+        Response::TickReqParams { req_id, min_tick: account(), bbo_exchange: t.clone(), snapshot_permissions: other },
+        Response::TickPrice { req_id, tick_type: other, price: x, size: y, attr_mask: id },
+        Response::TickSize { req_id, tick_type: other, size: x },
+        Response::TickGeneric { req_id, tick_type: other, value: x },
+        Response::TickString { req_id, tick_type: other, value: account() },
+        Response::TickSnapshotEnd { req_id },
+        Response::HistoricalData { req_id, bars: bars.clone(), format_date: 1 },
+        Response::HistoricalData { req_id, bars, format_date: 2 },
+        Response::HistoricalDataEnd { req_id, start: account(), end: t.clone() },
+        Response::OpenOrder {
+            contract: contract.clone(),
+            order: Box::new(order.clone()),
+            state: Box::new(state.clone()),
+        },
+        Response::OpenOrderEnd,
+        Response::CompletedOrder { contract: contract.clone(), order: Box::new(order), state: Box::new(state) },
+        Response::CompletedOrdersEnd,
+        Response::OrderStatus {
+            order_id: id,
+            status: account(),
+            filled: x,
+            remaining: y,
+            avg_fill_price: y,
+            perm_id: long,
+            parent_id: other,
+            last_fill_price: x,
+            client_id: id,
+            why_held: t.clone(),
+            mkt_cap_price: y,
+        },
+        Response::ExecutionDetails { req_id, contract: contract.clone(), execution: Box::new(execution) },
+        Response::ExecutionDetailsEnd { req_id },
+        Response::CommissionReport { exec_id: account(), commission: x, currency: t.clone(), realized_pnl: opt },
+        Response::Position { account: account(), contract: contract.clone(), position: x, avg_cost: y },
+        Response::PositionEnd,
+        Response::AccountSummary { req_id, account: account(), tag: t.clone(), value: account(), currency: t.clone() },
+        Response::AccountSummaryEnd { req_id },
+        Response::AccountValue { key: t.clone(), value: account(), currency: t.clone(), account: account() },
+        Response::PortfolioValue {
+            contract,
+            position: x,
+            market_price: y,
+            market_value: x,
+            average_cost: y,
+            unrealized_pnl: x,
+            realized_pnl: y,
+            account: account(),
+        },
+        Response::AccountUpdateTime { time: t },
+        Response::AccountDownloadEnd { account: account() },
+        Response::Pnl { req_id, daily: x, unrealized: opt, realized: Some(y) },
+        Response::PnlSingle { req_id, position: x, daily: y, unrealized: Some(x), realized: opt, value: y },
+    ]
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) id: i32,
+    pub(crate) other: i32,
+    pub(crate) long: i64,
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) opt: Option<f64>,
+    pub(crate) s: String,
+    pub(crate) t: String,
+    pub(crate) contract: Contract,
+    pub(crate) order: Order,
+    pub(crate) state: OrderState,
+    pub(crate) details: ContractDetails,
+    pub(crate) execution: Execution,
+    pub(crate) bars: Vec<HistoricalBar>,
+}
+
+prop_compose! {
+    pub(crate) fn parts()(
+        (id, other, long) in any::<(i32, i32, i64)>(), x in price(), y in price(), opt in prop::option::of(price()),
+        s in text(), t in text(), contract in contract(), order in echo(), state in state(), details in details(),
+        execution in execution(), bars in prop::collection::vec(bar(), 1..3),
+    ) -> Parts {
+        Parts { id, other, long, x, y, opt, s, t, contract, order, state, details, execution, bars }
+    }
+}
+
+/// One of each request, of the given parts.
+pub(crate) fn requests(p: Parts, order: Order) -> Vec<Request> {
+    let Parts { id: req_id, other, s, t, contract, .. } = p;
+    let account = || s.clone();
+    let filter = ExecutionFilter {
+        client_id: other,
+        account: account(),
+        time: t.clone(),
+        symbol: account(),
+        sec_type: t.clone(),
+        exchange: account(),
+        side: t.clone(),
+    };
+    vec![
+        Request::StartApi { client_id: other },
+        Request::ReqIds,
+        Request::ReqCurrentTime,
+        Request::ReqManagedAccounts,
+        Request::ReqContractDetails { req_id, contract: contract.clone() },
+        Request::ReqMarketRule { market_rule_id: req_id },
+        Request::ReqMarketDataType { market_data_type: other },
+        Request::ReqMktData { req_id, contract: contract.clone(), generic_ticks: account(), snapshot: other > 0 },
+        Request::CancelMktData { req_id },
+        Request::ReqHistoricalData {
+            req_id,
+            contract: contract.clone(),
+            end: account(),
+            duration: t.clone(),
+            bar_size: account(),
+            what_to_show: t.clone(),
+            use_rth: other > 0,
+            format_date: other,
+            keep_up_to_date: req_id > 0,
+        },
+        Request::CancelHistoricalData { req_id },
+        Request::PlaceOrder { contract, order },
+        Request::CancelOrder { order_id: req_id },
+        Request::ReqGlobalCancel,
+        Request::ReqOpenOrders,
+        Request::ReqAllOpenOrders,
+        Request::ReqAutoOpenOrders { bind: other > 0 },
+        Request::ReqCompletedOrders { api_only: other > 0 },
+        Request::ReqExecutions { req_id, filter },
+        Request::ReqPositions,
+        Request::CancelPositions,
+        Request::ReqAccountSummary { req_id, group: account(), tags: t.clone() },
+        Request::CancelAccountSummary { req_id },
+        Request::ReqAccountUpdates { subscribe: other > 0, account: account() },
+        Request::ReqPnl { req_id, account: account() },
+        Request::CancelPnl { req_id },
+        Request::ReqPnlSingle { req_id, account: account(), con_id: other },
+        Request::CancelPnlSingle { req_id },
+        Request::Unserved { msg_id: 87, req_id },
+        Request::Unanswered { msg_id: 106 },
+    ]
+}
