@@ -183,6 +183,7 @@ fn try_connect(g: &Gateway, wait: Duration) -> Result<Client, ibapi::Error> {
 }
 
 /// Asks until the client no longer gets an answer.
+#[allow(clippy::disallowed_methods, reason = "a process is waited for")]
 fn lost(client: &Client) -> bool {
     for _ in 0..200 {
         if client.managed_accounts().is_err() {

@@ -280,6 +280,16 @@ impl Gateway {
     }
 }
 
+/// The state that an earlier process left; `None` when there is no file yet.
+fn read_state(path: &Path) -> anyhow::Result<Option<VenueState>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("can't read the state {}", path.display()))?;
+    let state = serde_json::from_str(&text);
+    state.map(Some).with_context(|| format!("{} holds no gateway state; give another --state FILE", path.display()))
+}
+
 /// A file that is written late must not fail late: its folder is made and tried now.
 fn can_be_written(path: &Path) -> anyhow::Result<()> {
     let temp = path.with_extension("tmp");
@@ -290,16 +300,6 @@ fn can_be_written(path: &Path) -> anyhow::Result<()> {
     std::fs::write(&temp, "")
         .and_then(|()| std::fs::remove_file(&temp))
         .with_context(|| format!("can't write {}; name a file in a folder that can be written to", path.display()))
-}
-
-/// The state that an earlier process left; `None` when there is no file yet.
-fn read_state(path: &Path) -> anyhow::Result<Option<VenueState>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = std::fs::read_to_string(path).with_context(|| format!("can't read the state {}", path.display()))?;
-    let state = serde_json::from_str(&text);
-    state.map(Some).with_context(|| format!("{} holds no gateway state; give another --state FILE", path.display()))
 }
 
 /// Writes a file by rename, so that a reader sees all of it or none.
