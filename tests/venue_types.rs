@@ -11,6 +11,7 @@ use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::sim::api::{Order, Request, Response};
 use ibkr_trader::sim::referee::Limits;
 use ibkr_trader::sim::venue::Delays;
+use proptest::prelude::*;
 use venue_bench::{AAPL, Bench, limit, market};
 
 fn stop(side: Side, qty: i64, price: f64) -> Order {
@@ -266,4 +267,38 @@ fn a_margin_breach_warns_and_liquidates() {
     assert!(audit.books_agree);
     b.ask(1, Request::ReqPositions);
     assert!(b.words().contains(&"position AAPL 0".to_string()), "{AAPL} is closed");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the market does, and whenever the parent is cancelled, the exits of a bracket in one OCA group with block
+    /// never sell a share more than the parent has bought, and the books agree.
+    #[test]
+    fn a_brackets_exits_never_oversell(
+        kind in 1_i32..=2,
+        moves in prop::collection::vec((0_i64..80, 1_i64..150, any::<bool>()), 1..40),
+        cancel_at in 0_usize..40,
+    ) {
+        let mut b = bench();
+        let exit = |order: Order| Order { parent_id: 1, oca_group: "exits".into(), oca_type: kind, ..order };
+        b.place(1, Order { transmit: false, ..limit(Side::Buy, 100, 309.1) });
+        b.place(1, Order { transmit: false, ..exit(limit(Side::Sell, 100, 309.3)) });
+        b.place(1, exit(stop(Side::Sell, 100, 308.9)));
+        for (i, (cents, size, quote)) in moves.into_iter().enumerate() {
+            let price = (30_870 + cents) as f64 / 100.0;
+            if quote {
+                b.quote(0, price, size, price + 0.01, size);
+            } else {
+                b.trade(0, price, size);
+            }
+            if i == cancel_at {
+                b.ask(1, Request::CancelOrder { order_id: 1 });
+            }
+            let audit = b.venue.audit();
+            let held = audit.positions.get("AAPL").copied().unwrap_or(0);
+            prop_assert!((0..=100).contains(&held), "{held} held");
+            prop_assert!(audit.books_agree);
+        }
+    }
 }

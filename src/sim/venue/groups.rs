@@ -102,6 +102,7 @@ impl Core {
             return self.cancelled(perm, None, "Cancelled by System:\n");
         }
         r.terms.qty = r.filled + left;
+        r.taken += qty;
         let (word, workable) = (r.status.word(), r.workable());
         if r.status.is_open() {
             self.markets[symbol.index()].book.shrink(perm, workable);

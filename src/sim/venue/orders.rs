@@ -138,6 +138,8 @@ pub(super) struct Record {
     pub(super) parent: i64,
     /// Most shares that a child may fill: what its parent has filled.
     pub(super) child_cap: i64,
+    /// Shares of that cap which fills elsewhere in its OCA group have taken.
+    pub(super) taken: i64,
     /// A stop's price was reached.
     pub(super) triggered: bool,
     /// Held for a locate: warning 404 told of it.
@@ -179,6 +181,7 @@ impl Record {
             undelivered: 0,
             parent: 0,
             child_cap: i64::MAX,
+            taken: 0,
             triggered: false,
             locating: false,
         }
@@ -186,7 +189,7 @@ impl Record {
 
     /// Shares that may trade now.
     pub(super) fn workable(&self) -> i64 {
-        self.remaining().min(self.child_cap.saturating_sub(self.filled))
+        self.remaining().min(self.child_cap.saturating_sub(self.filled).saturating_sub(self.taken)).max(0)
     }
 
     /// Whether it waits for its parent.
