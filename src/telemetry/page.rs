@@ -36,7 +36,7 @@ pub(super) fn html(summary: &Summary, latency: &LatencyRecorder) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Latency</title>\n\
          <style>body{{font:14px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}}\
-         svg{{width:100%}}text{{font:11px system-ui,sans-serif;fill:#444}}pre{{overflow-x:auto}}</style>\n\
+         svg{{width:100%}}text{{font:11px system-ui,sans-serif;fill:#444}}pre{{white-space:pre-wrap}}</style>\n\
          <h1>Latency by percentile</h1>\n<p>Wall time, {} at speed {}x.</p>\n{svg}<pre>{}</pre>\n</html>\n",
         escaped(&summary.source),
         summary.speed,
