@@ -146,7 +146,7 @@ fn no_manifest_at_all() {
     let Some(runtime) = runtime() else { return };
     let empty = tempfile::tempdir().unwrap();
     let message = Registry::load(empty.path(), &SCHEMA, &runtime).unwrap_err().to_string();
-    assert!(message.contains("manifest.json") && message.contains("models.dir"), "{message}");
+    assert!(message.contains("manifest.json") && message.contains("session.models_folder"), "{message}");
 }
 
 #[test]
