@@ -12,6 +12,7 @@ use super::zoo::Zoo;
 use crate::broker::ib::{IbBroker, Listing, is_paper_account};
 use crate::clock::{Clock, ScaledClock};
 use crate::config::Settings;
+use crate::domain::Price;
 use crate::domain::calendar::{Date, regular_hours};
 use crate::pipeline::affinity;
 use crate::telemetry::write_report;
@@ -112,7 +113,10 @@ pub fn doctor(args: &RunArgs) -> Result<()> {
     for i in broker.instruments() {
         println!(
             "instrument  {} = contract {} on {}, tick {}",
-            i.symbol, i.con_id, i.primary_exchange, i.tick_rules[0].increment
+            i.symbol,
+            i.con_id,
+            i.primary_exchange,
+            i.tick_at(Price(i64::MAX))
         );
     }
     broker.shutdown();
