@@ -4,48 +4,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod alloc_support;
+
 use std::cell::Cell;
 use std::path::Path;
 
+use alloc_support::ALLOCATIONS;
 use ibkr_trader::app::backtest::play;
 use ibkr_trader::app::cli::SettingsArgs;
 use ibkr_trader::app::{load, zoo::Zoo};
 use ibkr_trader::clock::VirtualClock;
 use ibkr_trader::pipeline::group::Group;
 use ibkr_trader::sim::market::{self, MarketOptions};
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is being torn down no longer counts.
-    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
-}
-
-// SAFETY: every call goes to the system allocator unchanged; counting touches only a thread-local cell.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's contract is passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller's contract is passed on.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller's contract is passed on.
-        unsafe { System.realloc(ptr, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static GLOBAL: Counting = Counting;
 
 thread_local! {
     static SWEEPS: Cell<u64> = const { Cell::new(0) };

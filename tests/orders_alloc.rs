@@ -1,38 +1,15 @@
 //! After warm-up the routing stage allocates nothing: a counting allocator watches it through ticks, targets, fills,
 //! steps, cancels and a reconciliation.
 
+mod alloc_support;
 mod orders_support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use alloc_support::ALLOCATIONS;
 use ibkr_trader::domain::{ConnEpoch, OrderId, ProcessEpoch, SymbolId};
 use ibkr_trader::message::*;
 use ibkr_trader::pipeline::{GRID, Outbox, Stage};
 use ibkr_trader::routing::{Control, Identity, Recovered, RoutingIn, RoutingOut, RoutingStage};
 use orders_support::*;
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call is handed to the system allocator unchanged; counting touches a thread-local cell only.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|a| a.set(a.get() + 1));
-        // SAFETY: the caller's own guarantee.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        // SAFETY: the caller's own guarantee.
-        unsafe { System.dealloc(p, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 #[test]
 fn the_stage_allocates_nothing_after_warm_up() {
@@ -46,7 +23,7 @@ fn the_stage_allocates_nothing_after_warm_up() {
     let link = LinkState::Up { epoch: ConnEpoch(1), next_order_id: OrderId(1) };
     let mut commands = 0u64;
     let mut feed = |stage: &mut RoutingStage, now, input| {
-        let before = ALLOCATIONS.with(Cell::get);
+        let before = ALLOCATIONS.get();
         stage.on_event(now, input, &mut out);
         let mut last = None;
         for o in out.drain() {
@@ -55,7 +32,7 @@ fn the_stage_allocates_nothing_after_warm_up() {
                 last = Some(*c.approved().intent());
             }
         }
-        (ALLOCATIONS.with(Cell::get) - before, last)
+        (ALLOCATIONS.get() - before, last)
     };
     let mut total = 0;
     let mut sent = Vec::with_capacity(4_096);

@@ -3,15 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::cli::DemoArgs;
 use super::gateway_child::{ChildSpec, GatewayChild};
-use super::report::Ending;
+use super::report;
 use super::session::{self, SessionOptions};
 use super::{load, market_of};
 use crate::journal::FileDisk;
-use crate::telemetry::write_report;
 
 /// The account of the simulated gateway.
 const ACCOUNT: &str = "DU9000001";
@@ -75,25 +74,5 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     };
     let end = session::run(&settings, &options)?;
     let audit = gateway.finish()?;
-    let failure = end.failure.clone();
-    let ending = Ending {
-        settings: &settings,
-        source,
-        speed: end.speed,
-        instruments: &end.instruments,
-        counters: &end.counters,
-        decisions: end.decisions,
-        latency: &end.latency,
-        view: &end.view,
-        book: end.book.as_ref(),
-        audit: Some(&audit),
-        notes: end.notes,
-    };
-    let summary = ending.summary();
-    let perf = Path::new(&settings.session.perf_folder);
-    write_report(perf, &summary, &end.latency)?;
-    println!("{}", summary.table());
-    println!("written to {}/", perf.display());
-    let problems: Vec<String> = failure.into_iter().chain(summary.problems()).collect();
-    if problems.is_empty() { Ok(()) } else { bail!("the session was not clean: {}", problems.join("; ")) }
+    report::conclude(&settings, source, end, Some(&audit))
 }

@@ -2,16 +2,49 @@
 //! and the referee's audit, into the one summary.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::day_book::DayBook;
+use super::session::SessionEnd;
 use super::sinks::BrokerView;
 use crate::config::Settings;
 use crate::domain::{Instrument, Money, Qty, SymbolId};
 use crate::telemetry::{
     Book, Counter, Counters, Dollars, Exercised, Host, LatencyRecorder, Reconciliation, Summary, Violations,
+    write_report,
 };
+
+/// Writes and prints the report of a session.
+///
+/// # Errors
+/// The report can't be written, or the session was not clean: each reason, in words.
+#[allow(clippy::print_stdout, reason = "the report is the command's output")]
+pub fn conclude(settings: &Settings, source: String, end: SessionEnd, audit: Option<&Value>) -> Result<()> {
+    let ending = Ending {
+        settings,
+        source,
+        speed: end.speed,
+        instruments: &end.instruments,
+        counters: &end.counters,
+        decisions: end.decisions,
+        latency: &end.latency,
+        view: &end.view,
+        book: end.book.as_ref(),
+        audit,
+        notes: end.notes,
+    };
+    let summary = ending.summary();
+    let perf = Path::new(&settings.session.perf_folder);
+    write_report(perf, &summary, &end.latency)?;
+    println!("{}", summary.table());
+    println!("written to {}/", perf.display());
+    let problems: Vec<String> = end.failure.into_iter().chain(summary.problems()).collect();
+    ensure!(problems.is_empty(), "the session was not clean: {}", problems.join("; "));
+    Ok(())
+}
 
 /// What a session leaves behind.
 pub struct Ending<'a> {

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::cli::RunArgs;
 use super::load;
-use super::report::Ending;
+use super::report;
 use super::session::{self, SessionOptions};
 use super::zoo::Zoo;
 use crate::broker::ib::{IbBroker, Listing, is_paper_account};
@@ -15,7 +15,6 @@ use crate::config::Settings;
 use crate::domain::Price;
 use crate::domain::calendar::{Date, regular_hours};
 use crate::pipeline::affinity;
-use crate::telemetry::write_report;
 
 /// Trades until the closing bell, `--minutes`, or a signal, and reports.
 ///
@@ -38,27 +37,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
         interrupted: super::interrupt_flag()?,
     };
     let end = session::run(&settings, &options)?;
-    let failure = end.failure.clone();
-    let ending = Ending {
-        settings: &settings,
-        source: format!("gateway {}, account {}", settings.broker.address(), settings.broker.account),
-        speed: end.speed,
-        instruments: &end.instruments,
-        counters: &end.counters,
-        decisions: end.decisions,
-        latency: &end.latency,
-        view: &end.view,
-        book: end.book.as_ref(),
-        audit: None,
-        notes: end.notes,
-    };
-    let summary = ending.summary();
-    let perf = Path::new(&settings.session.perf_folder);
-    write_report(perf, &summary, &end.latency)?;
-    println!("{}", summary.table());
-    println!("written to {}/", perf.display());
-    let problems: Vec<String> = failure.into_iter().chain(summary.problems()).collect();
-    if problems.is_empty() { Ok(()) } else { bail!("the session was not clean: {}", problems.join("; ")) }
+    let source = format!("gateway {}, account {}", settings.broker.address(), settings.broker.account);
+    report::conclude(&settings, source, end, None)
 }
 
 /// A live account needs three things that agree: its id, `broker.live`, and `--live`; a plumbing profile never
