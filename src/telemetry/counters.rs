@@ -12,14 +12,8 @@ use crossbeam::utils::CachePadded;
 pub enum Counter {
     /// Market facts taken by the feed.
     Events,
-    /// Cycles that features opened.
+    /// Cycles that reached decision.
     Cycles,
-    /// Cycles dropped because no slot or no room was free.
-    CyclesDropped,
-    /// Cycles that ran past inference's budget or the decision's.
-    CyclesLate,
-    /// Symbols that the decision stage decided on.
-    Decisions,
     /// Targets sent to routing.
     Targets,
     /// Child intents that routing made.
@@ -30,35 +24,26 @@ pub enum Counter {
     Cancels,
     /// Executions.
     Fills,
-    /// Orders that the broker refused.
-    BrokerRejects,
     /// Intents withdrawn before the write (stale, another epoch, latched).
     Withdrawn,
     /// Market records that the journal had no room for.
     JournalGaps,
-    /// Connections that were lost.
-    Disconnects,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 9;
     /// All.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Events,
         Self::Cycles,
-        Self::CyclesDropped,
-        Self::CyclesLate,
-        Self::Decisions,
         Self::Targets,
         Self::Intents,
         Self::Orders,
         Self::Cancels,
         Self::Fills,
-        Self::BrokerRejects,
         Self::Withdrawn,
         Self::JournalGaps,
-        Self::Disconnects,
     ];
 }
 

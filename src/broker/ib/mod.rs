@@ -3,7 +3,7 @@
 //! [`IbBroker::connect`] opens both connections, checks the account and qualifies the universe;
 //! [`IbBroker::start`] begins to trade facts for orders. Five threads: `ib-session` (connections, lines),
 //! `ib-ingest` (all reading), `ib-worker` (questions), `ib-heartbeat`, `ib-watchdog`; the sender thread belongs to
-//! the caller ([`IbBroker::link`], [`spawn_sender`]).
+//! the caller ([`IbBroker::link`]).
 //!
 //! Deliberately absent: ibapi's own reconnect (it opens the way for orders before anyone is told) and its rate
 //! limiter (it sleeps).
@@ -36,14 +36,13 @@ pub use config::{Config, is_paper_account};
 pub use conflate::{CATCH_UP, Conflator, Counts};
 pub use connect::{BrokerError, MIN_SERVER_VERSION};
 pub use qualify::Listing;
-pub use sender::{IbLink, SenderStep, spawn_sender};
+pub use sender::IbLink;
 pub use shared::{Halt, MetricsSnapshot};
 pub use worker::QueryPort;
 
 use crate::broker::port::{BrokerSink, MarketSink};
 use crate::clock::{Clock, Nanos, ScaledClock};
 use crate::domain::{ConnEpoch, Instrument};
-use crate::message::BrokerEvent;
 use connect::Opened;
 use ingest::{Ingest, ToIngest};
 use lifecycle::{Channels, Lifecycle, ToSession};
@@ -55,17 +54,6 @@ use worker::{ToWorker, Worker};
 
 /// Wall pause between looks at the machine while it backs off before the first connection.
 const CONNECT_POLL: Duration = Duration::from_millis(20);
-
-/// Puts facts of other threads (the sender's `Sent` and `Withdrawn`) into the one ring of broker facts.
-#[derive(Clone)]
-pub struct FactPort(Sender<ToIngest>);
-
-impl FactPort {
-    /// Queues a fact; `false` = the queue is full, the fact was not taken.
-    pub fn push(&self, fact: BrokerEvent) -> bool {
-        self.0.try_send(ToIngest::Facts(vec![fact])).is_ok()
-    }
-}
 
 /// What [`IbBroker::start`] needs once.
 struct Pending {
@@ -163,11 +151,6 @@ impl<C: Clock + Clone + Send + Sync + 'static> IbBroker<C> {
     /// Where routing puts its questions.
     pub fn queries(&self) -> QueryPort {
         QueryPort(self.worker.clone())
-    }
-
-    /// Where the sender thread puts its facts.
-    pub fn facts(&self) -> FactPort {
-        FactPort(self.ingest.clone())
     }
 
     /// The session's clock.

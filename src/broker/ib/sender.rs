@@ -1,17 +1,14 @@
-//! The write side of the order connection, and the loop of the sender thread. Owns no order state: what is sent,
+//! The write side of the order connection, for the caller's sender thread. Owns no order state: what is sent,
 //! and whether, is the business of the state machine that it steps. Orders go out fire-and-forget; every answer
 //! comes on the one order update stream, which `ingest` reads.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crossbeam::channel::Sender;
 use ibapi::Error;
 
-use super::connect::BrokerError;
-use super::shared::{Live, Shared, Writer, pause};
+use super::shared::{Live, Shared, Writer};
 use super::translate::to_order;
 use super::worker::ToWorker;
 use crate::broker::port::{BrokerLink, Lane, LinkError, Query};
@@ -98,35 +95,6 @@ impl<C: Clock + Send> BrokerLink for IbLink<C> {
             .try_send(ToWorker::Ask(Query::WhatIf(*terms)))
             .map_err(|_| LinkError::Refused("the worker's queue is full".into()))
     }
-}
-
-/// The state machine that the sender thread steps.
-pub trait SenderStep: Send {
-    /// Does one bounded piece of work; `true` = there may be more, `false` = nothing to do now.
-    fn step(&mut self, link: &mut dyn BrokerLink) -> bool;
-    /// Whether the thread may end.
-    fn finished(&self) -> bool;
-}
-
-/// Starts the sender thread: steps `machine` over `link`, pausing `idle` of wall time when it has nothing to do.
-///
-/// # Errors
-/// The system refuses a thread.
-pub fn spawn_sender(
-    mut machine: impl SenderStep + 'static,
-    mut link: impl BrokerLink + 'static,
-    idle: Duration,
-) -> Result<JoinHandle<()>, BrokerError> {
-    std::thread::Builder::new()
-        .name("ib-sender".into())
-        .spawn(move || {
-            while !machine.finished() {
-                if !machine.step(&mut link) {
-                    pause(idle);
-                }
-            }
-        })
-        .map_err(|source| BrokerError::Thread { name: "ib-sender", source })
 }
 
 #[cfg(test)]
