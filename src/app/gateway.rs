@@ -35,7 +35,8 @@ pub struct GatewayArgs {
     /// Where to listen; port 0 takes a free one and says which.
     #[arg(long, default_value = "127.0.0.1:4002")]
     pub listen: String,
-    /// Real data instead of the synthetic market: a day of 1-minute bars (`….csv.gz`) or a prefix of tick files.
+    /// Real data instead of the synthetic market: a day of 1-minute bars (`….csv.gz`), a prefix of tick files or a folder
+    /// that `record` wrote.
     #[arg(long)]
     pub data: Option<PathBuf>,
     /// At most this many symbols, most liquid first; 0 = all.
@@ -90,7 +91,7 @@ pub(super) fn hour_and_minute(text: &str) -> Result<(u32, u32), String> {
 }
 
 /// Reads `YYYY-MM-DD`.
-fn date(text: &str) -> Result<Date, String> {
+pub(super) fn date(text: &str) -> Result<Date, String> {
     let parse = || {
         let mut parts = text.split('-').map(|p| p.parse::<u32>().ok());
         let (y, m, d) = (parts.next()??, parts.next()??, parts.next()??);

@@ -7,9 +7,11 @@ pub mod day_book;
 pub mod demo;
 pub mod gateway;
 pub mod gateway_child;
+pub mod history;
 pub mod load;
 pub mod order_path;
 pub mod progress;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod session;
@@ -57,6 +59,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Perf(args) => perf(&args.folder),
         Command::Gateway(args) => gateway::run(args),
+        Command::Record(args) => record::run(&args),
+        Command::History(args) => history::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Run(args) => run::run(&args),
