@@ -17,6 +17,7 @@ pub mod run;
 pub mod session;
 pub mod sinks;
 pub mod stages;
+mod state_file;
 pub mod train_export;
 pub mod zoo;
 

@@ -47,6 +47,8 @@ struct Pending {
     /// The day's volume that rows account for; `None` = no volume was told on this line yet.
     booked: Option<u64>,
     written: Top,
+    /// Price of the last print that was told, written or not.
+    last: Price,
 }
 
 /// The rows of a universe in the making.
@@ -136,8 +138,9 @@ impl Merge {
             row(symbol, at, Row::Quote(top));
         }
         let volume = p.booked.map(|booked| tick.day_volume.saturating_sub(booked));
-        // A step of the volume is a print even where neither its price nor its size is news.
-        let printed = volume.is_some_and(|step| p.traded || step > 0);
+        // A step of the volume is a print even where neither its price nor its size is news; a last price that is told
+        // again without one was part of the snapshot.
+        let printed = volume.is_some_and(|step| step > 0 || (p.traded && tick.last != p.last));
         if printed && tick.last.is_some() {
             let size = Qty(i64::try_from(volume.unwrap_or(0)).unwrap_or(0));
             row(symbol, at, Row::Trade { price: tick.last, size });
@@ -145,7 +148,7 @@ impl Merge {
         if p.volume_told {
             p.booked = Some(tick.day_volume);
         }
-        *p = Pending { booked: p.booked, written: p.written, ..Pending::default() };
+        *p = Pending { booked: p.booked, written: p.written, last: tick.last, ..Pending::default() };
     }
 }
 
@@ -201,7 +204,9 @@ mod tests {
         let (mut merge, mut rows) = (Merge::new(1, 100), Vec::new());
         for (ms, values) in script {
             let at = SessionTime(ms * MILLISECOND);
-            values.iter().for_each(|v| drop(merge.apply(S, at, v)));
+            for value in *values {
+                let _ = merge.apply(S, at, value);
+            }
             merge.sweep(at, &mut |_, t, row| rows.push((t.0 / MILLISECOND, row)));
         }
         merge.finish(&mut |_, t, row| rows.push((t.0 / MILLISECOND, row)));
@@ -217,6 +222,9 @@ mod tests {
             (250, &[bid(10.0, 300.0), last(10.01, 7.0)]),
             (251, &[volume(1_000.25)]),
             (252, &[]),
+            // Told again, as after a snapshot that was ahead of the samples.
+            (500, &[last(10.01, 7.0), volume(1_000.25)]),
+            (501, &[]),
         ]);
         assert_eq!(got, [(0, top(1000, 300, 1001, 200)), (250, trade(1001, 25))]);
     }
