@@ -90,3 +90,100 @@ impl Log {
         self.change_bytes < CHANGES_BYTES_MIN || self.change_bytes < CHANGES_PER_STATE * self.state_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SECOND;
+    use crate::domain::Side;
+    use crate::sim::api::{ConnId, Contract, Order, Request};
+    use crate::sim::market::{self, MarketOptions};
+    use crate::sim::venue::VenueConfig;
+
+    fn venue() -> Venue {
+        let options = MarketOptions { symbols: 2, ..MarketOptions::default() };
+        Venue::new(VenueConfig::default(), market::open(None, &options).unwrap(), 1)
+    }
+
+    fn order(order_id: i32, limit_price: Option<f64>) -> Request {
+        let contract = Contract { symbol: "MU".into(), sec_type: "STK".into(), ..Contract::default() };
+        let order_type = if limit_price.is_some() { "LMT" } else { "MKT" };
+        let order = Order {
+            order_id,
+            action: Some(Side::Buy),
+            total_quantity: 10.0,
+            order_type: order_type.into(),
+            limit_price,
+            tif: "DAY".into(),
+            transmit: true,
+            ..Order::default()
+        };
+        Request::PlaceOrder { contract, order }
+    }
+
+    fn value(state: &VenueState) -> serde_json::Value {
+        serde_json::to_value(state).unwrap()
+    }
+
+    /// Plays orders, saving after each second; the states as they were saved and the file after each save.
+    fn play(path: &Path, mut between: impl FnMut(&mut StateFile)) -> Vec<(serde_json::Value, Vec<u8>)> {
+        let (mut venue, mut file, mut saved, mut out) = (venue(), StateFile::new(path), Vec::new(), Vec::new());
+        venue.track_changes();
+        let start = venue.state().now();
+        venue.handle(start, ConnId(1), Request::StartApi { client_id: 1 }, &mut out);
+        for i in 1..12 {
+            let now = start + i64::from(i) * SECOND;
+            venue.handle(now, ConnId(1), order(i, (i % 3 == 0).then_some(1.0)), &mut out);
+            file.save(&mut venue).unwrap();
+            saved.push((value(&venue.state()), std::fs::read(path).unwrap()));
+            between(&mut file);
+        }
+        saved
+    }
+
+    #[test]
+    fn a_file_cut_at_any_byte_holds_the_last_whole_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let saved = play(&path, |_| {});
+        assert_eq!(value(&StateFile::read(&path).unwrap().unwrap()), saved.last().unwrap().0);
+        for pair in saved.windows(2) {
+            let ((before, short), (_, long)) = (&pair[0], &pair[1]);
+            assert!(long.starts_with(short), "it only grows");
+            for cut in [short.len(), short.len() + 1, (short.len() + long.len()) / 2, long.len() - 1] {
+                std::fs::write(&path, &long[..cut]).unwrap();
+                assert_eq!(value(&StateFile::read(&path).unwrap().unwrap()), *before, "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_has_grown_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let full = |file: &mut StateFile| {
+            if let Some(log) = &mut file.log {
+                log.change_bytes = CHANGES_BYTES_MIN.max(CHANGES_PER_STATE * log.state_bytes);
+            }
+        };
+        for (state, bytes) in play(&path, full) {
+            assert_eq!(bytes.iter().filter(|b| **b == b'\n').count(), 1, "the state alone");
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(value(&StateFile::read(&path).unwrap().unwrap()), state);
+        }
+    }
+
+    #[test]
+    fn damage_inside_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let (_, bytes) = play(&path, |_| {}).pop().unwrap();
+        let text =
+            String::from_utf8(bytes).unwrap().replacen("\"now\"", "\"won\"", 3).replacen("\"won\"", "\"now\"", 2);
+        std::fs::write(&path, text).unwrap();
+        let error = StateFile::read(&path).unwrap_err().to_string();
+        assert!(error.contains("damaged in line 3"), "{error}");
+        std::fs::write(&path, "{}").unwrap();
+        assert!(StateFile::read(&path).unwrap_err().to_string().contains("no gateway state"));
+    }
+}
