@@ -41,6 +41,50 @@ fn busy() -> Bench {
     b
 }
 
+/// The state as text, whatever is told of it in one piece or in changes.
+fn same(a: &VenueState, b: &VenueState) {
+    assert_eq!(serde_json::to_value(a).unwrap(), serde_json::to_value(b).unwrap());
+}
+
+#[test]
+fn changes_add_up_to_the_state_at_every_point() {
+    let mut b = Bench::new();
+    b.venue.track_changes();
+    let mut kept = killed(&b);
+    let mut changes = 0;
+    let mut take = |b: &mut Bench| {
+        if let Some(change) = b.venue.change() {
+            let text = serde_json::to_string(&change).unwrap();
+            kept.apply(serde_json::from_str(&text).unwrap());
+            changes += 1;
+            same(&kept, &b.venue.state());
+        }
+        assert!(b.venue.change().is_none(), "told once");
+    };
+    b.log_in(1);
+    take(&mut b);
+    b.place(1, market(Side::Buy, 50));
+    take(&mut b);
+    b.place(1, limit(Side::Buy, 100, 309.0));
+    take(&mut b);
+    b.trade(0, 308.9, 40);
+    take(&mut b);
+    b.place(1, Order { transmit: false, ..limit(Side::Sell, 10, 400.0) });
+    take(&mut b);
+    b.place_on(1, FELL, Order { tif: "GTC".into(), ..limit(Side::Buy, 7, 50.0) });
+    b.trade(2, 89.0, 10);
+    take(&mut b);
+    b.ask(1, Request::CancelOrder { order_id: 2 });
+    b.seconds(5);
+    take(&mut b);
+    b.place(1, market(Side::Sell, 90));
+    take(&mut b);
+    // Refused outright: the id is used all the same.
+    b.place(1, Order { order_type: "ODD".into(), ..market(Side::Buy, 1) });
+    take(&mut b);
+    assert!(changes >= 8, "{changes}");
+}
+
 #[test]
 fn the_same_day_goes_on_and_what_time_brought_has_happened() {
     let before = busy();

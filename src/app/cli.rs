@@ -35,6 +35,10 @@ pub enum Command {
     Perf(PerfArgs),
     /// Serve a simulated TWS gateway.
     Gateway(super::gateway::GatewayArgs),
+    /// Record a market-data session from a TWS gateway into a folder that `gateway --data` plays.
+    Record(super::record::RecordArgs),
+    /// Fetch one-minute bars from a TWS gateway into files that `gateway --data` and `train-export` read.
+    History(super::history::HistoryArgs),
 }
 
 /// Where settings come from.

@@ -11,14 +11,15 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use crossbeam::channel::RecvTimeoutError;
 
-use crate::clock::{Clock, ClockFile, ScaledClock, SessionTime};
+use super::state_file::StateFile;
+use crate::clock::{Clock, ClockFile, MILLISECOND, ScaledClock, SessionTime};
 use crate::domain::Money;
 use crate::domain::calendar::Date;
 use crate::sim::api::{ConnId, Outgoing, Request};
 use crate::sim::faults::Scenario;
 use crate::sim::market::{self, MarketOptions};
 use crate::sim::referee::Limits;
-use crate::sim::venue::{Venue, VenueConfig, VenueState};
+use crate::sim::venue::{Venue, VenueConfig};
 use crate::sim::wire::handshake::{VERSION_MAX, VERSION_MIN};
 use crate::sim::wire::{Server, ServerOptions};
 
@@ -35,7 +36,8 @@ pub struct GatewayArgs {
     /// Where to listen; port 0 takes a free one and says which.
     #[arg(long, default_value = "127.0.0.1:4002")]
     pub listen: String,
-    /// Real data instead of the synthetic market: a day of 1-minute bars (`….csv.gz`) or a prefix of tick files.
+    /// Real data instead of the synthetic market: a day of 1-minute bars (`….csv.gz`), a prefix of tick files or a folder
+    /// that `record` wrote.
     #[arg(long)]
     pub data: Option<PathBuf>,
     /// At most this many symbols, most liquid first; 0 = all.
@@ -74,6 +76,12 @@ pub struct GatewayArgs {
     /// Cash at the start, USD.
     #[arg(long, default_value_t = 1_000_000.0)]
     pub cash: f64,
+    /// Market-data lines that all clients together may hold; IB gives 100 to a new account.
+    #[arg(long, default_value_t = 100)]
+    pub lines: usize,
+    /// Milliseconds of session time between samples of one symbol's market data; 0 sends every event.
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(i64).range(0..=60_000))]
+    pub sampling_ms: i64,
     /// Highest TWS server version to offer; default: the highest known.
     #[arg(long, value_parser = clap::value_parser!(i32).range(i64::from(VERSION_MIN)..=i64::from(VERSION_MAX)))]
     pub max_version: Option<i32>,
@@ -90,7 +98,7 @@ pub(super) fn hour_and_minute(text: &str) -> Result<(u32, u32), String> {
 }
 
 /// Reads `YYYY-MM-DD`.
-fn date(text: &str) -> Result<Date, String> {
+pub(super) fn date(text: &str) -> Result<Date, String> {
     let parse = || {
         let mut parts = text.split('-').map(|p| p.parse::<u32>().ok());
         let (y, m, d) = (parts.next()??, parts.next()??, parts.next()??);
@@ -136,8 +144,7 @@ struct Gateway {
     venue: Venue,
     server: Server,
     out: Vec<Outgoing>,
-    /// The venue's revision that the state file holds.
-    saved: u64,
+    state: Option<StateFile>,
 }
 
 impl Gateway {
@@ -155,10 +162,19 @@ impl Gateway {
         let scenarios = args.scenario.iter().map(|p| Scenario::read(p)).collect::<Result<Vec<_>, _>>()?;
         let options = MarketOptions { date: args.date, start: args.start, symbols: args.symbols, seed: args.seed };
         let source = market::open(args.data.as_deref(), &options)?;
-        let state = args.state.as_deref().map(read_state).transpose()?.flatten();
+        let state = args.state.as_deref().map(StateFile::read).transpose()?.flatten();
+        args.state.as_deref().map_or(Ok(()), can_be_written)?;
         let resumed = state.as_ref().filter(|s| s.date() == Date::new_york(source.hours().open));
         let start = resumed.map_or(source.start(), |s| s.now().max(source.start()));
-        let config = VenueConfig { account: args.account.clone(), cash, limits, scenarios, ..VenueConfig::default() };
+        let config = VenueConfig {
+            account: args.account.clone(),
+            cash,
+            limits,
+            scenarios,
+            lines_max: args.lines,
+            sample_period: args.sampling_ms * MILLISECOND,
+            ..VenueConfig::default()
+        };
         let clock: Arc<OnceLock<ScaledClock>> = Arc::default();
         if resumed.is_some()
             && let Some(file) = args.clock_file.as_deref().and_then(|p| ClockFile::read(p).ok())
@@ -172,11 +188,15 @@ impl Gateway {
             wire.max_version = version;
         }
         let server = Server::bind(&args.listen, wire)?;
-        let venue = match state {
+        let mut venue = match state {
             Some(state) => Venue::resume(config, source, args.seed, state)?,
             None => Venue::new(config, source, args.seed),
         };
-        Ok(Self { args, start, clock, venue, server, out: Vec::new(), saved: 0 })
+        let state = args.state.as_deref().map(StateFile::new);
+        if state.is_some() {
+            venue.track_changes();
+        }
+        Ok(Self { args, start, clock, venue, server, out: Vec::new(), state })
     }
 
     /// Session time; the session's start until the first startApi.
@@ -210,15 +230,7 @@ impl Gateway {
 
     /// Writes the state if it changed.
     fn save(&mut self) -> anyhow::Result<()> {
-        let Some(path) = &self.args.state else { return Ok(()) };
-        let revision = self.venue.revision();
-        if revision == self.saved {
-            return Ok(());
-        }
-        let text = serde_json::to_string(&self.venue.state()).context("the state can't be written as JSON")?;
-        write_whole(path, &text).with_context(|| format!("can't write the state to {}", path.display()))?;
-        self.saved = revision;
-        Ok(())
+        self.state.as_mut().map_or(Ok(()), |file| file.save(&mut self.venue))
     }
 
     /// How long nothing is due.
@@ -280,16 +292,6 @@ impl Gateway {
     }
 }
 
-/// The state that an earlier process left; `None` when there is no file yet.
-fn read_state(path: &Path) -> anyhow::Result<Option<VenueState>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = std::fs::read_to_string(path).with_context(|| format!("can't read the state {}", path.display()))?;
-    let state = serde_json::from_str(&text);
-    state.map(Some).with_context(|| format!("{} holds no gateway state; give another --state FILE", path.display()))
-}
-
 /// A file that is written late must not fail late: its folder is made and tried now.
 fn can_be_written(path: &Path) -> anyhow::Result<()> {
     let temp = path.with_extension("tmp");
@@ -303,7 +305,7 @@ fn can_be_written(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Writes a file by rename, so that a reader sees all of it or none.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }

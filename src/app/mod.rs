@@ -7,14 +7,17 @@ pub mod day_book;
 pub mod demo;
 pub mod gateway;
 pub mod gateway_child;
+pub mod history;
 pub mod load;
 pub mod order_path;
 pub mod progress;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod session;
 pub mod sinks;
 pub mod stages;
+mod state_file;
 pub mod train_export;
 pub mod zoo;
 
@@ -57,6 +60,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Perf(args) => perf(&args.folder),
         Command::Gateway(args) => gateway::run(args),
+        Command::Record(args) => record::run(&args),
+        Command::History(args) => history::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Run(args) => run::run(&args),

@@ -46,7 +46,7 @@ pub enum BrokerError {
     /// Nobody listens.
     #[error(
         "nothing answers at {address}: start TWS or IB Gateway, enable \"ActiveX and Socket Clients\" in its API settings, \
-         and check [broker] port (IB Gateway 4001 live, 4002 paper; TWS 7496 live, 7497 paper): {source}"
+         and check host and port (IB Gateway 4001 live, 4002 paper; TWS 7496 live, 7497 paper): {source}"
     )]
     Refused {
         /// `host:port`.
@@ -79,7 +79,7 @@ pub enum BrokerError {
     /// Another program holds the client id.
     #[error(
         "client id {client_id} is in use at {address}: another program (or a run that just ended) holds it; stop it, wait \
-         a minute, or set [broker] {key} to a free id that no other program uses"
+         a minute, or set {key} to a free id that no other program uses"
     )]
     ClientIdInUse {
         /// `host:port`.
@@ -174,7 +174,7 @@ pub(super) struct Opened {
 /// See [`BrokerError`].
 pub(super) fn open_orders(config: &Config, epoch: ConnEpoch) -> Result<Opened, BrokerError> {
     let address = config.address();
-    let who = Who { address: &address, client_id: config.client_id, key: "client_id" };
+    let who = Who { address: &address, client_id: config.client_id, key: "[broker] client_id" };
     let startup = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&startup);
     let (client, notices) = Client::builder()
@@ -210,7 +210,10 @@ pub(super) fn open_worker(config: &Config) -> Result<Client, BrokerError> {
         .one_shot_timeout(config.query_timeout())
         .connect()
         .map_err(|e| {
-            BrokerError::of(e, Who { address: &address, client_id: config.worker_client_id, key: "worker_client_id" })
+            BrokerError::of(
+                e,
+                Who { address: &address, client_id: config.worker_client_id, key: "[broker] worker_client_id" },
+            )
         })
 }
 
@@ -246,7 +249,7 @@ impl Opened {
 mod tests {
     use super::*;
 
-    const WHO: Who<'_> = Who { address: "127.0.0.1:4002", client_id: 10, key: "client_id" };
+    const WHO: Who<'_> = Who { address: "127.0.0.1:4002", client_id: 10, key: "[broker] client_id" };
 
     #[test]
     fn each_error_is_one_sentence_with_its_fix() {

@@ -15,6 +15,7 @@ pub mod bars;
 pub mod feed;
 mod minutes;
 mod reader;
+pub mod recording;
 pub mod rng;
 pub mod sampler;
 pub mod synthetic;
@@ -159,7 +160,7 @@ pub enum MarketError {
     /// The path is neither a bar file nor a prefix of tick files.
     #[error(
         "no market data at {0}: give a file of one-minute bars (*.csv.gz with ts,symbol,open,high,low,close,volume) \
-         or a prefix of tick files (PREFIX_SYMBOL.csv.gz)"
+         or a prefix of tick files (PREFIX_SYMBOL.csv.gz), or a folder that `ibkr-trader record` wrote"
     )]
     NotFound(String),
     /// A file could not be read.
@@ -168,6 +169,16 @@ pub enum MarketError {
         /// Which file.
         path: String,
         /// What went wrong.
+        why: String,
+    },
+    /// A folder that holds no recording.
+    #[error(
+        "{path} describes no recording ({why}); give a folder that `ibkr-trader record` wrote, or PREFIX of tick files"
+    )]
+    Recording {
+        /// The description's file.
+        path: String,
+        /// What is wrong.
         why: String,
     },
     /// A line is not what its header says.
@@ -226,12 +237,16 @@ impl MarketOptions {
     }
 }
 
-/// Opens a source by what `data` is: nothing = the synthetic market, a file = bars, a prefix = ticks.
+/// Opens a source by what `data` is: nothing = the synthetic market, a file = bars, a prefix = ticks, a folder = a
+/// recording.
 ///
 /// # Errors
 /// Nothing readable is there, or the day or the start is outside the calendar.
 pub fn open(data: Option<&Path>, options: &MarketOptions) -> Result<Box<dyn MarketSource>, MarketError> {
     let Some(path) = data else { return Ok(Box::new(synthetic::SyntheticMarket::new(options)?)) };
+    if path.is_dir() {
+        return Ok(Box::new(recording::open(path, options)?));
+    }
     if path.is_file() {
         return Ok(Box::new(bars::BarMarket::open(path, options)?));
     }

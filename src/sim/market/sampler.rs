@@ -9,6 +9,9 @@
 //! cumulative for the day, in shares. A raw event at exactly a sampling instant is part of that sample.
 //!
 //! Work is proportional to events: a symbol without events since its last sample costs nothing.
+//!
+//! **Period.** [`Sampler::every`] sets another one. With 0 every instant at which something happened is a sample of its
+//! own: what no gateway does for `reqMktData`, but a replay that must lose nothing and a test of speed want.
 
 #![allow(clippy::cast_possible_wrap, reason = "phases are below the period, a few hundred milliseconds")]
 
@@ -76,6 +79,7 @@ struct State {
 /// The sampler of a whole universe.
 #[derive(Clone, Debug)]
 pub struct Sampler {
+    period: Nanos,
     symbols: Vec<State>,
     due: BinaryHeap<Reverse<(SessionTime, SymbolId)>>,
 }
@@ -85,7 +89,17 @@ impl Sampler {
     pub fn new(symbols: usize, seed: u64) -> Self {
         let phase = |i: usize| Draw::keyed(seed, "sampler phase", i as u64, 0).below(SAMPLE_PERIOD as u64) as Nanos;
         let symbols = (0..symbols).map(|i| State { phase: phase(i), ..State::default() }).collect();
-        Self { symbols, due: BinaryHeap::new() }
+        Self { period: SAMPLE_PERIOD, symbols, due: BinaryHeap::new() }
+    }
+
+    /// The same sampler with another period, 0 = every event's instant. To be set before the first event.
+    #[must_use]
+    pub fn every(mut self, period: Nanos) -> Self {
+        self.period = period.max(0);
+        for s in &mut self.symbols {
+            s.phase = if self.period == 0 { 0 } else { s.phase % self.period };
+        }
+        self
     }
 
     /// Starts the day's volume of `symbol` at `volume` (shares traded before the window) and its last price.
@@ -111,7 +125,8 @@ impl Sampler {
         }
         if !s.scheduled {
             s.scheduled = true;
-            let grid = (raw.time - s.phase - 1 + SAMPLE_PERIOD).floor_to(SAMPLE_PERIOD) + s.phase;
+            let period = self.period.max(1);
+            let grid = (raw.time - s.phase - 1 + period).floor_to(period) + s.phase;
             self.due.push(Reverse((grid, raw.symbol)));
         }
     }
@@ -222,6 +237,21 @@ mod tests {
         assert_eq!((u.last, u.volume, u.bid), (Some(Price(2_010_000)), Some(Qty(16)), None));
         s.push(&quote(1_500, 2_000_000));
         assert_eq!(s.due(far), None, "an unchanged quote is not sent again");
+    }
+
+    #[test]
+    fn without_a_period_every_instant_is_a_sample() {
+        let mut s = Sampler::new(1, 7).every(0);
+        let mut seen = Vec::new();
+        for e in [quote(1, 1_000_000), trade(1, 1_000_000, 9), quote(2, 2_000_000), trade(3, 2_000_000, 1)] {
+            // As the feed does it: a sample ends before the next event's instant.
+            while let Some(u) = s.next_due().filter(|t| *t < e.time).and_then(|t| s.due(t)) {
+                seen.push((u.time.0 / MILLISECOND, u.bid, u.volume));
+            }
+            s.push(&e);
+        }
+        assert_eq!(s.next_due(), Some(SessionTime(3 * MILLISECOND)));
+        assert_eq!(seen, [(1, Some(Price(1_000_000)), Some(Qty(9))), (2, Some(Price(2_000_000)), None)]);
     }
 
     #[test]

@@ -22,7 +22,7 @@
 
 use super::minutes::MinuteQueue;
 use super::rng::{Draw, name_hash};
-use super::universe::{TICKERS, con_id, primary_exchange};
+use super::universe::{SYMBOLS_MAX, TICKERS, con_id, primary_exchange, ticker};
 use super::{Bar, MarketError, MarketOptions, MarketSource, Quote, RawBody, RawEvent, Reference};
 use crate::clock::{MILLISECOND, MINUTE, Nanos, SECOND, SessionTime};
 use crate::domain::calendar::{RegularHours, minutes_since, previous_trading_day, regular_hours};
@@ -85,7 +85,7 @@ impl SyntheticMarket {
     /// The date is no trading day or the start is outside regular hours.
     pub fn new(options: &MarketOptions) -> Result<Self, MarketError> {
         let (hours, start) = options.window(options.date)?;
-        let count = if options.symbols == 0 { TICKERS.len() } else { options.symbols.min(TICKERS.len()) };
+        let count = if options.symbols == 0 { TICKERS.len() } else { options.symbols.min(SYMBOLS_MAX) };
         let mut market = Self {
             seed: options.seed,
             hours,
@@ -96,8 +96,8 @@ impl SyntheticMarket {
             history: Vec::with_capacity(count),
             queue: MinuteQueue::new(start.floor_to(MINUTE), hours.close),
         };
-        for (i, symbol) in TICKERS.iter().take(count).enumerate() {
-            market.add(SymbolId(i as u16), symbol, i);
+        for i in 0..count {
+            market.add(SymbolId(i as u16), &ticker(i), i);
         }
         Ok(market)
     }

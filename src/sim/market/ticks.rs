@@ -12,11 +12,12 @@ use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
 
 use super::reader::{Lines, files_with_prefix, iso_utc, micros, shares};
+use super::recording::SymbolNote;
 use super::universe::{con_id, primary_exchange};
 use super::{Bar, MarketError, MarketOptions, MarketSource, Quote, RawBody, RawEvent, Reference};
 use crate::clock::{MINUTE, SessionTime};
 use crate::domain::calendar::{Date, RegularHours, previous_trading_day, regular_hours};
-use crate::domain::{Price, Qty, SymbolId};
+use crate::domain::{ConId, Price, Qty, SymbolId};
 
 /// First line of a tick file.
 pub const HEADER: &str = "ts_ns,symbol,kind,bid,bid_size,ask,ask_size,last,last_size,exch,cond";
@@ -60,6 +61,17 @@ impl TickMarket {
             market.add(stream, &symbol, &path)?;
         }
         market.ok_or_else(|| MarketError::NotFound(prefix.display().to_string()))
+    }
+
+    /// Takes what a recording says of a symbol for what a broker knows of it.
+    pub(super) fn know(&mut self, note: &SymbolNote) {
+        let Some(r) = self.references.iter_mut().find(|r| r.symbol == note.symbol) else { return };
+        r.con_id = ConId(note.con_id);
+        r.primary_exchange.clone_from(&note.primary_exchange);
+        r.prior_close = note.prior_close.map_or(r.prior_close, Price::from_f64);
+        if let Some(shares) = note.shortable_shares.and_then(|s| i64::try_from(s).ok()) {
+            r.shortable = Qty(shares);
+        }
     }
 
     fn empty(hours: RegularHours, start: SessionTime) -> Self {

@@ -38,6 +38,16 @@ const KNOWN: &[(&str, i32)] = &[
     ("CAT", 5_437),
 ];
 
+/// Most symbols of the synthetic market.
+pub(super) const SYMBOLS_MAX: usize = 4_000;
+
+/// The ticker at `rank`, most liquid first; after the known ones made-up names of four letters, the first an X.
+pub(super) fn ticker(rank: usize) -> String {
+    let Some(beyond) = rank.checked_sub(TICKERS.len()) else { return TICKERS[rank].to_string() };
+    let letter = |place: usize| char::from(b'A' + u8::try_from(beyond / place % 26).unwrap_or(0));
+    ['X', letter(676), letter(26), letter(1)].into_iter().collect()
+}
+
 /// Where `symbol` is listed.
 pub(super) fn primary_exchange(symbol: &str) -> &'static str {
     match symbol {
@@ -59,9 +69,18 @@ mod tests {
 
     #[test]
     fn contract_ids_are_unique() {
-        let mut ids: Vec<_> = TICKERS.iter().map(|s| con_id(s)).collect();
+        let mut ids: Vec<_> = (0..1_000).map(|i| con_id(&ticker(i))).collect();
         ids.sort_unstable();
         ids.dedup();
-        assert_eq!(ids.len(), TICKERS.len());
+        assert_eq!(ids.len(), 1_000);
+    }
+
+    #[test]
+    fn tickers_are_unique_and_the_known_ones_come_first() {
+        let mut names: Vec<_> = (0..SYMBOLS_MAX).map(ticker).collect();
+        assert_eq!([names[99].as_str(), &names[100], &names[127]], ["NKE", "XAAA", "XABB"]);
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), SYMBOLS_MAX);
     }
 }

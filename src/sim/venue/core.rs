@@ -85,7 +85,7 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(config: VenueConfig, source: Box<dyn MarketSource>, seed: u64) -> Self {
-        let mut sampler = Sampler::new(source.references().len(), seed);
+        let mut sampler = Sampler::new(source.references().len(), seed).every(config.sample_period);
         seed_day(&source, &mut sampler);
         let (hours, now) = (source.hours(), source.start());
         let markets = source.references().iter().map(|r| Market::before(&source, r, hours.open)).collect();

@@ -44,15 +44,16 @@ mod terms;
 mod text;
 mod triggers;
 
-use crate::clock::SessionTime;
+use crate::clock::{Nanos, SessionTime};
 use crate::domain::Money;
 use crate::sim::api::{ConnId, Outgoing, Request};
 use crate::sim::faults::{Faults, Inbound, Scenario};
+use crate::sim::market::sampler::SAMPLE_PERIOD;
 use crate::sim::market::{MarketError, MarketSource, Reference};
 use crate::sim::referee::{Audit, Limits, Referee};
 
 pub use agenda::Delays;
-pub use state::{StateError, VenueState};
+pub use state::{StateChange, StateError, VenueState};
 
 /// Rounds in which faults may strike at what other faults caused in one instant; the rest waits for the next call.
 const SETTLE_MAX: usize = 16;
@@ -66,6 +67,8 @@ pub struct VenueConfig {
     pub cash: Money,
     /// Market-data lines, all clients together.
     pub lines_max: usize,
+    /// Session time between samples of one symbol; 0 = every event is sent.
+    pub sample_period: Nanos,
     /// Messages a second, all clients together, before error 100.
     pub messages_per_s_max: usize,
     /// How long orders and reports take.
@@ -86,6 +89,7 @@ impl Default for VenueConfig {
             account: "DU9000001".into(),
             cash: Money(1_000_000_000_000),
             lines_max: 100,
+            sample_period: SAMPLE_PERIOD,
             messages_per_s_max: 50,
             delays: Delays::default(),
             executions_end_when_empty: true,
@@ -103,6 +107,8 @@ pub struct Venue {
     faults: Faults,
     /// What the venue said, before faults.
     said: Vec<Outgoing>,
+    /// What of the state was told to whoever keeps it.
+    told: state::Told,
 }
 
 impl Venue {
@@ -110,7 +116,13 @@ impl Venue {
     pub fn new(config: VenueConfig, source: Box<dyn MarketSource>, seed: u64) -> Self {
         let referee = Referee::new(config.limits.clone(), source.hours(), config.account.clone(), config.cash);
         let faults = Faults::new(&config.scenarios, source.start(), seed);
-        Self { core: core::Core::new(config, source, seed), referee, faults, said: Vec::new() }
+        Self {
+            core: core::Core::new(config, source, seed),
+            referee,
+            faults,
+            said: Vec::new(),
+            told: state::Told::default(),
+        }
     }
 
     /// Takes a request at `now`. What is due by then happens first.

@@ -1,6 +1,6 @@
 //! Order records: identity, terms, progress. No matching, no messages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::SessionTime;
 use crate::domain::{Money, Price, Side, SymbolId};
@@ -246,7 +246,16 @@ pub(super) struct Orders {
     live: BTreeMap<i64, ()>,
     /// No permanent id below it is given again.
     perm_floor: i64,
-    revision: u64,
+    /// What changed since it was last asked; `None` = nobody asks.
+    changes: Option<Changes>,
+}
+
+/// What changed.
+#[derive(Clone, Debug, Default)]
+struct Changes {
+    perms: BTreeSet<i64>,
+    /// An order id was used or rolled back.
+    ids: bool,
 }
 
 impl Orders {
@@ -255,7 +264,7 @@ impl Orders {
     }
 
     pub(super) fn get_mut(&mut self, perm: i64) -> Option<&mut Record> {
-        self.revision += 1;
+        self.note(perm);
         self.records.get_mut(&perm)
     }
 
@@ -270,7 +279,7 @@ impl Orders {
 
     /// Notes that `client` used `order_id`.
     pub(super) fn use_id(&mut self, client: i32, order_id: i32) {
-        self.revision += 1;
+        self.note_ids();
         let h = self.highest.entry(client).or_insert(order_id);
         *h = (*h).max(order_id);
     }
@@ -280,9 +289,27 @@ impl Orders {
         self.records.last_key_value().map_or(FIRST_PERM_ID, |(p, _)| p + 1).max(self.perm_floor)
     }
 
-    /// Changes with every change of an order or of the ids in use.
-    pub(super) const fn revision(&self) -> u64 {
-        self.revision
+    /// Notes changes from now on.
+    pub(super) fn track(&mut self) {
+        self.changes = Some(Changes::default());
+    }
+
+    /// Orders changed since `track` or the last call; `None` = no order and no id.
+    pub(super) fn take_changes(&mut self) -> Option<BTreeSet<i64>> {
+        let changes = self.changes.as_mut().filter(|c| c.ids || !c.perms.is_empty())?;
+        Some(std::mem::take(changes).perms)
+    }
+
+    fn note(&mut self, perm: i64) {
+        if let Some(changes) = &mut self.changes {
+            changes.perms.insert(perm);
+        }
+    }
+
+    fn note_ids(&mut self) {
+        if let Some(changes) = &mut self.changes {
+            changes.ids = true;
+        }
     }
 
     /// (client, highest order id it used).
@@ -298,7 +325,7 @@ impl Orders {
 
     /// Makes every client's next order id smaller by so much, as a restarted gateway may: ids can come again.
     pub(super) fn roll_back(&mut self, by: i32) {
-        self.revision += 1;
+        self.note_ids();
         for h in self.highest.values_mut() {
             *h = (*h - by).max(0);
         }
@@ -318,14 +345,14 @@ impl Orders {
         if record.order_id != 0 {
             self.by_client.insert((record.client, record.order_id), record.perm);
         }
-        self.revision += 1;
+        self.note(record.perm);
         self.live.insert(record.perm, ());
         self.records.insert(record.perm, record);
     }
 
     /// Ends an order.
     pub(super) fn finish(&mut self, perm: i64, status: Status, when: String, how: String) {
-        self.revision += 1;
+        self.note(perm);
         self.live.remove(&perm);
         if let Some(r) = self.records.get_mut(&perm) {
             r.status = status;

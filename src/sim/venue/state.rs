@@ -1,11 +1,14 @@
-//! What outlives the process: orders, positions, cash, ids, executions, as one value that is written beside the audit
-//! and read back at the next start. The file itself is the gateway's affair.
+//! What outlives the process: orders, positions, cash, ids, executions, as one value, and what changed of it since it was
+//! last asked for, so that it can be kept in a file that grows by each change. The file itself is the gateway's affair
+//! (`app/state_file.rs`).
 //!
 //! **The same day**: orders live on as they stood at the last write; what was on its way to the exchange arrives at the
 //! restart, reports on their way to a client are lost (its questions bring them back), orders never transmitted are gone.
 //! Time that passed while the process was down is then played: fills, stops and good-till-date ends happen as they
 //! would have. **A later day**: cash, positions and ids carry over; GTC and GTD orders live on, others have ended;
 //! executions and completed orders start anew; restricted names carry over from the previous trading day.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +22,7 @@ use super::{VenueConfig, text};
 use crate::clock::SessionTime;
 use crate::domain::calendar::{Date, next_trading_day};
 use crate::domain::{Money, SymbolId};
-use crate::sim::market::MarketSource;
+use crate::sim::market::{MarketSource, Reference};
 
 /// The layout of [`VenueState`]; another one is refused.
 const LAYOUT: u32 = 1;
@@ -44,6 +47,30 @@ pub struct VenueState {
     fills: Vec<(String, Fill)>,
     /// Names whose short-sale restriction was triggered this day.
     restricted: Vec<String>,
+}
+
+/// What changed of a [`VenueState`]: everything small, and of the rest what is new.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StateChange {
+    now: SessionTime,
+    cash: Money,
+    commissions: Money,
+    positions: Vec<(String, Position)>,
+    orders: Vec<(String, Record)>,
+    highest: Vec<(i32, i32)>,
+    next_perm: i64,
+    executions_ever: usize,
+    /// The place of the first of `fills`: a correction may have changed the last one that was told.
+    fills_from: usize,
+    fills: Vec<(String, Fill)>,
+    restricted: Vec<String>,
+}
+
+/// What of the state was told already.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    positions: BTreeMap<SymbolId, Position>,
+    fills: usize,
 }
 
 /// Why a state can't be resumed.
@@ -73,6 +100,29 @@ impl VenueState {
     pub fn date(&self) -> Date {
         self.date
     }
+
+    /// Takes in what changed since.
+    pub fn apply(&mut self, change: StateChange) {
+        let StateChange { now, cash, commissions, highest, next_perm, executions_ever, restricted, .. } = change;
+        (self.now, self.cash, self.commissions) = (now, cash, commissions);
+        (self.highest, self.next_perm, self.executions_ever) = (highest, next_perm, executions_ever);
+        self.restricted = restricted;
+        for (name, position) in change.positions {
+            match self.positions.iter_mut().find(|(n, _)| *n == name) {
+                Some((_, p)) => *p = position,
+                None => self.positions.push((name, position)),
+            }
+        }
+        for (name, record) in change.orders {
+            // By permanent id, as the venue holds them.
+            match self.orders.binary_search_by_key(&record.perm, |(_, r)| r.perm) {
+                Ok(i) => self.orders[i] = (name, record),
+                Err(i) => self.orders.insert(i, (name, record)),
+            }
+        }
+        self.fills.truncate(change.fills_from);
+        self.fills.extend(change.fills);
+    }
 }
 
 impl Venue {
@@ -81,9 +131,16 @@ impl Venue {
         self.core.state()
     }
 
-    /// Changes whenever [`Venue::state`] may have.
-    pub fn revision(&self) -> u64 {
-        self.core.orders.revision()
+    /// From now on changes are kept for [`Venue::change`].
+    pub fn track_changes(&mut self) {
+        self.core.orders.track();
+        self.told = Told { positions: self.core.account.positions.clone(), fills: self.core.fills.len() };
+    }
+
+    /// What changed since [`Venue::track_changes`] or the last call; `None` = nothing.
+    pub fn change(&mut self) -> Option<StateChange> {
+        let orders = self.core.orders.take_changes()?;
+        Some(self.core.change(orders, &mut self.told))
     }
 
     /// A venue that goes on from `state`.
@@ -133,7 +190,6 @@ impl Core {
     }
 
     fn state(&self) -> VenueState {
-        let restricted = self.references().iter().filter(|r| self.is_restricted(r.id) && !self.carried.contains(&r.id));
         VenueState {
             layout: LAYOUT,
             account: self.config.account.clone(),
@@ -148,8 +204,40 @@ impl Core {
             next_perm: self.orders.next_perm(),
             executions_ever: self.executions_ever,
             fills: self.fills.iter().map(|f| (self.name(f.symbol), f.clone())).collect(),
-            restricted: restricted.map(|r| r.symbol.clone()).collect(),
+            restricted: self.restricted_today().collect(),
         }
+    }
+
+    fn change(&self, orders: BTreeSet<i64>, told: &mut Told) -> StateChange {
+        let moved = |(s, p): &(&SymbolId, &Position)| told.positions.get(s) != Some(p);
+        let positions = self.account.positions.iter().filter(moved).map(|(s, p)| (self.name(*s), *p)).collect();
+        let fills_from = told.fills.saturating_sub(1).min(self.fills.len());
+        let fills = self.fills[fills_from..].iter().map(|f| (self.name(f.symbol), f.clone())).collect();
+        told.positions.clone_from(&self.account.positions);
+        told.fills = self.fills.len();
+        StateChange {
+            now: self.now,
+            cash: self.account.cash,
+            commissions: self.account.commissions,
+            positions,
+            orders: orders
+                .into_iter()
+                .filter_map(|p| self.orders.get(p))
+                .map(|r| (self.name(r.symbol), r.clone()))
+                .collect(),
+            highest: self.orders.highest(),
+            next_perm: self.orders.next_perm(),
+            executions_ever: self.executions_ever,
+            fills_from,
+            fills,
+            restricted: self.restricted_today().collect(),
+        }
+    }
+
+    /// Names whose short-sale restriction was triggered this day.
+    fn restricted_today(&self) -> impl Iterator<Item = String> + '_ {
+        let new = |r: &&Reference| self.is_restricted(r.id) && !self.carried.contains(&r.id);
+        self.references().iter().filter(new).map(|r| r.symbol.clone())
     }
 
     fn load(&mut self, state: VenueState, date: Date) -> Result<(), StateError> {

@@ -51,7 +51,7 @@ impl Directory {
 const MAX_SHARES: f64 = 1e12;
 
 /// Whole shares, fractions rounded away from zero (a worst case of exposure); `None` for NaN and sentinels.
-fn shares(x: f64) -> Option<Qty> {
+pub(super) fn shares(x: f64) -> Option<Qty> {
     #[allow(clippy::cast_possible_truncation, reason = "bounded by MAX_SHARES above")]
     let whole = |x: f64| Qty(if x < 0.0 { libm::floor(x) } else { libm::ceil(x) } as i64);
     (x.is_finite() && x.abs() < MAX_SHARES).then(|| whole(x))
