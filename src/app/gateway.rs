@@ -202,10 +202,18 @@ impl Gateway {
             let now = self.now();
             self.venue.advance(now, &mut self.out);
         }
+        self.look_for_panic();
         // Before the answers leave: what a client was told must outlive the process.
         self.save()?;
         self.send();
         Ok(())
+    }
+
+    /// Tells the referee whether the panic file lies.
+    fn look_for_panic(&mut self) {
+        let Some(lies) = self.venue.panic_file().map(Path::exists) else { return };
+        let now = self.now();
+        self.venue.panic(now, lies);
     }
 
     /// Writes the state if it changed.
