@@ -49,7 +49,7 @@ fn guards() {
     b.place(1, Order { account: "DU1".into(), ..limit(Side::Buy, 10, 300.0) });
     b.place(1, Order { tif: String::new(), ..limit(Side::Buy, 11, 300.0) });
     b.place_on(1, 4_711, limit(Side::Buy, 10, 300.0));
-    let rules = broken(&b, "guard");
+    let rules = broken(&b, "limits");
     let all = ["order_shares", "order_notional", "price_grid", "account", "time_in_force", "unknown_contract"];
     assert!(all.iter().all(|r| rules.contains(r)), "{rules:?}");
 }
@@ -62,13 +62,13 @@ fn position_and_gross_count_what_works() {
         b.place(1, limit(Side::Buy, 500 + i, 300.0));
         b.seconds(3);
     }
-    assert_eq!(broken(&b, "guard"), ["position_notional"], "the third carries it over 400,000 USD");
+    assert_eq!(broken(&b, "limits"), ["position_notional"], "the third carries it over 400,000 USD");
     let limits = Limits { max_gross_notional_usd: 100_000.0, ..Limits::default() };
     let mut b = Bench::with(Date(20_260_825).at(10, 0), |c| (c.limits, c.delays) = (limits, Delays::NONE));
     b.log_in(1);
     b.place(1, limit(Side::Buy, 200, 309.0));
     b.place_on(1, FELL, limit(Side::Buy, 500, 89.0));
-    assert_eq!(broken(&b, "guard"), ["gross_notional"]);
+    assert_eq!(broken(&b, "limits"), ["gross_notional"]);
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn session_edges_forbid_new_exposure_but_not_reductions() {
     b.place(1, market(Side::Buy, 10));
     b.seconds(61);
     b.place(1, market(Side::Sell, 10));
-    assert_eq!(broken(&b, "guard"), Vec::<&str>::new());
+    assert_eq!(broken(&b, "limits"), Vec::<&str>::new());
     b.place(1, market(Side::Buy, 10));
-    assert_eq!(broken(&b, "guard"), ["session"]);
+    assert_eq!(broken(&b, "limits"), ["session"]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn too_many_working_orders_on_one_side() {
     for i in 0..16 {
         b.place(1, limit(Side::Buy, 1 + i, 300.0));
     }
-    assert_eq!(broken(&b, "guard"), ["active_orders"]);
+    assert_eq!(broken(&b, "limits"), ["active_orders"]);
     assert_eq!(b.venue.audit().exercised.most_active_orders_per_side, 16);
 }
 

@@ -176,7 +176,11 @@ impl Gateway {
             Some(state) => Venue::resume(config, source, args.seed, state)?,
             None => Venue::new(config, source, args.seed),
         };
-        Ok(Self { args, start, clock, venue, server, out: Vec::new(), saved: 0 })
+        let mut gateway = Self { args, start, clock, venue, server, out: Vec::new(), saved: 0 };
+        // What a scenario has in store for the very start, the door's state included.
+        gateway.venue.advance(start, &mut gateway.out);
+        gateway.send();
+        Ok(gateway)
     }
 
     /// Session time; the session's start until the first startApi.

@@ -116,8 +116,14 @@ impl Referee {
 
     /// The panic file named in the limits lies, or is gone, as seen at `now`.
     pub fn panic(&mut self, now: SessionTime, lies: bool) {
-        self.panic_since = lies.then(|| self.panic_since.unwrap_or(now));
-        self.exercised.panics += u64::from(self.panic_since == Some(now));
+        match (lies, self.panic_since) {
+            (true, None) => {
+                self.panic_since = Some(now);
+                self.exercised.panics += 1;
+            }
+            (false, _) => self.panic_since = None,
+            (true, Some(_)) => {}
+        }
     }
 
     /// Where the panic file is to be looked for; `None` = nowhere.
