@@ -196,7 +196,11 @@ impl Gateway {
         if state.is_some() {
             venue.track_changes();
         }
-        Ok(Self { args, start, clock, venue, server, out: Vec::new(), state })
+        let mut gateway = Self { args, start, clock, venue, server, out: Vec::new(), state };
+        // What a scenario has in store for the very start, the door's state included.
+        gateway.venue.advance(start, &mut gateway.out);
+        gateway.send();
+        Ok(gateway)
     }
 
     /// Session time; the session's start until the first startApi.
@@ -222,10 +226,18 @@ impl Gateway {
             let now = self.now();
             self.venue.advance(now, &mut self.out);
         }
+        self.look_for_panic();
         // Before the answers leave: what a client was told must outlive the process.
         self.save()?;
         self.send();
         Ok(())
+    }
+
+    /// Tells the referee whether the panic file lies.
+    fn look_for_panic(&mut self) {
+        let Some(lies) = self.venue.panic_file().map(Path::exists) else { return };
+        let now = self.now();
+        self.venue.panic(now, lies);
     }
 
     /// Writes the state if it changed.

@@ -170,18 +170,20 @@ impl Ending<'_> {
 }
 
 fn violations(audit: &Value) -> Violations {
-    let count = |kind: &str| {
-        let listed = audit["violations"][kind].as_array().map_or(0, Vec::len) as u64;
-        listed + audit["violations_not_listed"][kind].as_u64().unwrap_or(0)
-    };
+    let count = |kinds: &[&str]| kinds.iter().map(|kind| count_of(audit, kind)).sum();
     Violations {
-        guard: count("guard"),
-        orphan_orders: count("orphan_orders"),
-        margin: count("margin"),
-        ssr: count("ssr"),
-        pacing: count("pacing"),
-        duplicate_orders: count("duplicate_orders"),
+        guard: count(&["limits", "malformed", "session", "off_tick", "active_orders", "after_panic"]),
+        orphan_orders: count(&["orphan_orders"]),
+        margin: count(&["margin"]),
+        ssr: count(&["ssr", "borrow"]),
+        pacing: count(&["pacing"]),
+        duplicate_orders: count(&["duplicate_orders"]),
     }
+}
+
+fn count_of(audit: &Value, kind: &str) -> u64 {
+    let listed = audit["violations"][kind].as_array().map_or(0, Vec::len) as u64;
+    listed + audit["violations_not_listed"][kind].as_u64().unwrap_or(0)
 }
 
 /// The opportunities behind each violation, by the violation's name and the audit's own words.

@@ -7,16 +7,23 @@ mod market;
 mod order;
 mod request;
 mod response;
+mod wire_fault;
 
 pub use contract::{Contract, ContractDetails};
 pub use market::HistoricalBar;
 pub use order::{Execution, ExecutionFilter, Order, OrderState};
 pub use request::Request;
 pub use response::Response;
+pub use wire_fault::{Door, WireFault};
 
 /// One accepted TCP connection, numbered from 1 and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
+
+impl ConnId {
+    /// No connection but the server as a whole, for [`WireFault::Door`].
+    pub const SERVER: Self = Self(0);
+}
 
 /// One answer and the connection that gets it.
 #[derive(Clone, Debug, PartialEq)]

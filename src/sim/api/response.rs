@@ -3,6 +3,7 @@
 use super::contract::{Contract, ContractDetails};
 use super::market::HistoricalBar;
 use super::order::{Execution, Order, OrderState};
+use super::wire_fault::WireFault;
 use crate::clock::SessionTime;
 
 /// What the gateway answers, to one connection.
@@ -183,4 +184,6 @@ pub enum Response {
     },
     /// The gateway closes this connection after what was sent before.
     Disconnect,
+    /// A fault of the connection's bytes: no message, and no encoding.
+    Wire(WireFault),
 }

@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rewrite::{self, delay_type, end_of, margins, price, tick_of};
-use super::{Action, Command, Fault, Scenario, When};
+use super::describe::{self, Names, Origin, Seen, tick_of};
+use super::rewrite::{self, delay_type, end_of, margins};
+use super::{Action, Command, Fault, Scenario, When, unset};
 use crate::clock::{MILLISECOND, SECOND, SessionTime};
 use crate::sim::api::{ConnId, Outgoing, Request, Response};
+use crate::sim::market::Reference;
 use crate::sim::market::rng::Draw;
 
 /// Messages held back at most (an outage, a half-open socket, late ones); beyond it the oldest are lost.
@@ -31,19 +33,21 @@ struct Armed {
 
 /// Something that happens later.
 #[derive(Clone, Debug)]
-enum Later {
+pub(super) enum Later {
     Send(Outgoing),
     Act(Action, Origin),
     OutageEnds { then: i32 },
     HaltEnds { symbol: String },
+    DoorOpens,
 }
 
-/// What struck: the connection and the order, if any.
-#[derive(Clone, Copy, Debug, Default)]
-struct Origin {
-    conn: Option<ConnId>,
-    order_id: i32,
-    perm: i64,
+/// A market-data line.
+#[derive(Clone, Debug)]
+struct Line {
+    /// The last ask sent on it, USD.
+    ask: f64,
+    /// Its contract's symbol and primary exchange.
+    texts: Vec<String>,
 }
 
 /// The faults in force.
@@ -51,35 +55,39 @@ struct Origin {
 pub struct Faults {
     start: SessionTime,
     armed: Vec<Armed>,
-    draw: Draw,
+    names: Names,
+    pub(super) draw: Draw,
     later: BTreeMap<(SessionTime, u64), Later>,
     added: u64,
-    conns: BTreeSet<ConnId>,
-    /// Market-data lines and the last ask sent on each.
-    lines: BTreeMap<(ConnId, i32), f64>,
+    pub(super) conns: BTreeSet<ConnId>,
+    lines: BTreeMap<(ConnId, i32), Line>,
     /// Orders seen, to tell a modification from a new one.
     orders: BTreeSet<(ConnId, i32)>,
-    dark: Option<SessionTime>,
+    /// Orders whose limit was capped: the limit as asked, and the cap.
+    caps: BTreeMap<(ConnId, i32), (f64, f64)>,
+    pub(super) dark: Option<SessionTime>,
     held: Vec<Outgoing>,
-    half_open_until: SessionTime,
-    stale_until: SessionTime,
-    delayed_until: SessionTime,
-    commands: Vec<Command>,
+    pub(super) half_open_until: SessionTime,
+    pub(super) stale_until: SessionTime,
+    pub(super) delayed_until: SessionTime,
+    pub(super) commands: Vec<Command>,
     struck: u64,
 }
 
 impl Faults {
-    /// The faults of these scenarios in a session that starts at `start`.
-    pub fn new(scenarios: &[Scenario], start: SessionTime, seed: u64) -> Self {
+    /// The faults of these scenarios in a session that starts at `start` in the market of `references`.
+    pub fn new(scenarios: &[Scenario], references: &[Reference], start: SessionTime, seed: u64) -> Self {
         let mut faults = Self {
             start,
             armed: Vec::new(),
+            names: Names::of(references),
             draw: Draw::keyed(seed, "faults", 0, 0),
             later: BTreeMap::new(),
             added: 0,
             conns: BTreeSet::new(),
             lines: BTreeMap::new(),
             orders: BTreeSet::new(),
+            caps: BTreeMap::new(),
             dark: None,
             held: Vec::new(),
             half_open_until: SessionTime(0),
@@ -91,7 +99,9 @@ impl Faults {
         for fault in scenarios.iter().flat_map(|s| &s.fault) {
             if fault.when == When::Time {
                 let at = start + (fault.at_s * SECOND as f64) as i64 + fault.after_ms * MILLISECOND;
-                faults.schedule(at, Later::Act(fault.action.clone(), Origin::default()));
+                if fault.chance >= 1.0 || faults.draw.chance(fault.chance) {
+                    faults.schedule(at, Later::Act(fault.action.clone(), Origin::default()));
+                }
             } else {
                 faults.armed.push(Armed { fault: fault.clone(), seen: 0 });
             }
@@ -119,7 +129,7 @@ impl Faults {
         std::mem::take(&mut self.commands)
     }
 
-    fn schedule(&mut self, at: SessionTime, what: Later) {
+    pub(super) fn schedule(&mut self, at: SessionTime, what: Later) {
         self.added += 1;
         self.later.insert((at, self.added), what);
         while self.later.len() > HELD_MAX {
@@ -138,18 +148,21 @@ impl Faults {
                 }
                 Later::OutageEnds { then } => self.outage_ends(now, then, out),
                 Later::HaltEnds { symbol } => self.commands.push(Command::Halt { symbol, kind: 0 }),
+                Later::DoorOpens => super::act::door(crate::sim::api::Door::Open, out),
             }
         }
     }
 
-    /// Which armed faults strike at something of these kinds; `texts` is what `only` may name.
-    fn strikes(&mut self, now: SessionTime, kinds: &[When], texts: &[&str]) -> Vec<Fault> {
+    /// Which armed faults strike at something of these kinds.
+    fn strikes(&mut self, now: SessionTime, seen: &Seen) -> Vec<Fault> {
         let mut struck = Vec::new();
+        let at = |s: f64| (s * SECOND as f64) as i64;
+        let since = now - self.start;
         for armed in &mut self.armed {
             let f = &armed.fault;
-            let named = f.only.is_empty() || texts.contains(&f.only.as_str());
-            let early = now - self.start < (f.at_s * SECOND as f64) as i64;
-            if !kinds.contains(&f.when) || !named || early {
+            let named = f.only.is_empty() || seen.texts.contains(&f.only);
+            let in_force = since >= at(f.at_s) && (f.until_s == 0.0 || since < at(f.until_s));
+            if !seen.kinds.contains(&f.when) || !named || !in_force {
                 continue;
             }
             armed.seen += 1;
@@ -162,46 +175,57 @@ impl Faults {
         struck
     }
 
-    /// A request on its way in. Commands may have to be carried out before it reaches the venue.
-    pub fn inbound(&mut self, now: SessionTime, conn: ConnId, request: &Request, out: &mut Vec<Outgoing>) -> Inbound {
-        match request {
-            Request::StartApi { .. } => drop(self.conns.insert(conn)),
+    /// Does an action at once or later.
+    fn act_after(&mut self, now: SessionTime, fault: &Fault, origin: Origin, out: &mut Vec<Outgoing>) {
+        if fault.after_ms > 0 {
+            self.schedule(now + fault.after_ms * MILLISECOND, Later::Act(fault.action.clone(), origin));
+        } else {
+            self.act(now, &fault.action, origin, out);
+        }
+    }
+
+    /// A request on its way in, which may be changed. Commands may have to be carried out before it reaches the venue.
+    pub fn inbound(
+        &mut self,
+        now: SessionTime,
+        conn: ConnId,
+        request: &mut Request,
+        out: &mut Vec<Outgoing>,
+    ) -> Inbound {
+        if self.is_idle() {
+            return Inbound::Pass;
+        }
+        let is_new = match &*request {
+            Request::StartApi { .. } => self.conns.insert(conn),
             Request::Disconnected => {
-                self.conns.remove(&conn);
-                self.lines.retain(|(c, _), _| *c != conn);
+                self.forget(conn);
                 return Inbound::Pass;
             }
-            Request::ReqMktData { req_id, snapshot: false, .. } => drop(self.lines.insert((conn, *req_id), 0.0)),
-            Request::CancelMktData { req_id } => drop(self.lines.remove(&(conn, *req_id))),
-            _ => {}
-        }
-        let (kinds, order_id) = self.kinds_of(conn, request);
-        let mut texts: Vec<&str> = Vec::new();
-        if let Request::PlaceOrder { contract, order } = request {
-            texts.push(&contract.symbol);
-            texts.extend(order.action.map(crate::domain::Side::as_str));
-            texts.push(&order.order_type);
-        }
-        let origin = Origin { conn: Some(conn), order_id, perm: 0 };
+            Request::ReqMktData { req_id, contract, snapshot: false, .. } => {
+                let line = Line { ask: 0.0, texts: self.names.texts(contract) };
+                self.lines.insert((conn, *req_id), line).is_none()
+            }
+            Request::CancelMktData { req_id } => self.lines.remove(&(conn, *req_id)).is_none(),
+            Request::PlaceOrder { order, .. } if !order.what_if => {
+                self.caps.remove(&(conn, order.order_id));
+                self.orders.insert((conn, order.order_id))
+            }
+            _ => false,
+        };
+        let seen = describe::request(conn, request, is_new, &self.names);
+        let id = seen.origin.id;
         let mut verdict = Inbound::Pass;
-        for fault in self.strikes(now, &kinds, &texts) {
+        for fault in self.strikes(now, &seen) {
             match &fault.action {
                 Action::Ignore => verdict = Inbound::Instead(Vec::new()),
                 Action::Refuse { code, text } => {
-                    let id = if order_id == 0 { -1 } else { order_id };
-                    let mut answers = vec![error(now, id, *code, text)];
+                    let mut answers = vec![error(now, if id == 0 { -1 } else { id }, *code, text)];
                     answers.extend((*code == 326).then_some(Response::Disconnect));
                     verdict = Inbound::Instead(answers);
                 }
                 Action::EmptyList => verdict = Inbound::Instead(end_of(request).into_iter().collect()),
-                action => {
-                    let at = now + fault.after_ms * MILLISECOND;
-                    if at > now {
-                        self.schedule(at, Later::Act(action.clone(), origin));
-                    } else {
-                        self.act(now, action, origin, out);
-                    }
-                }
+                Action::Cap { by } => self.cap(now, conn, request, *by, out),
+                _ => self.act_after(now, &fault, seen.origin, out),
             }
         }
         let dark = self.dark.is_some() || now < self.half_open_until;
@@ -211,44 +235,49 @@ impl Faults {
         verdict
     }
 
-    fn kinds_of(&mut self, conn: ConnId, request: &Request) -> (Vec<When>, i32) {
-        let (kind, id) = match request {
-            Request::StartApi { .. } => return (vec![When::Start], 0),
-            Request::PlaceOrder { order, .. } if order.what_if => (Some(When::WhatIf), order.order_id),
-            Request::PlaceOrder { order, .. } => {
-                let new = self.orders.insert((conn, order.order_id));
-                (Some(if new { When::Order } else { When::Modify }), order.order_id)
-            }
-            Request::CancelOrder { order_id } => (Some(When::Cancel), *order_id),
-            Request::ReqOpenOrders | Request::ReqAllOpenOrders => (Some(When::OpenOrders), 0),
-            Request::ReqCompletedOrders { .. } => (Some(When::CompletedOrders), 0),
-            Request::ReqExecutions { req_id, .. } => (Some(When::Executions), *req_id),
-            Request::ReqPositions => (Some(When::Positions), 0),
-            Request::ReqMktData { req_id, .. } => (Some(When::MarketData), *req_id),
-            _ => (None, 0),
-        };
-        (kind.into_iter().chain([When::Message]).collect(), id)
+    fn forget(&mut self, conn: ConnId) {
+        self.conns.remove(&conn);
+        self.lines.retain(|(c, _), _| *c != conn);
+        self.caps.retain(|(c, _), _| *c != conn);
+    }
+
+    /// Lowers a buy's limit, raises a sell's.
+    fn cap(&mut self, now: SessionTime, conn: ConnId, request: &mut Request, by: f64, out: &mut Vec<Outgoing>) {
+        let Request::PlaceOrder { order, .. } = request else { return };
+        let (Some(side), Some(asked)) = (order.action, order.limit_price) else { return };
+        let cap = (asked * (1.0 - side.sign() as f64 * by) * 100.0).round() / 100.0;
+        order.limit_price = Some(cap);
+        self.caps.insert((conn, order.order_id), (asked, cap));
+        let text = format!(
+            "Order Message:\nWarning: In accordance with our regulatory obligations as a broker, we will initially cap \
+             the price of your limit order to {cap:.2} or a more aggressive price still within your specified limit price."
+        );
+        let response = error(now, order.order_id, 2_161, &text);
+        self.pass(now, Outgoing { conn, response }, out);
     }
 
     /// An answer on its way out.
     pub fn outbound(&mut self, now: SessionTime, mut o: Outgoing, out: &mut Vec<Outgoing>) {
-        let (kind, text, origin) = describe(&o);
-        let Some(kind) = kind else { return self.pass(now, o, out) };
+        self.show_cap(&mut o);
+        let line = tick_of(&o.response).and_then(|(req_id, _)| self.lines.get(&(o.conn, req_id)));
+        let seen = describe::answer(&o, line.map_or(&[], |l| &l.texts));
         let (mut copies, mut delay, mut dropped) = (1, 0, false);
-        for fault in self.strikes(now, &[kind], &[&text]) {
+        for fault in self.strikes(now, &seen) {
             match &fault.action {
                 Action::Drop => dropped = true,
                 Action::Duplicate { copies: more } => copies += more,
                 Action::Delay { ms } => delay = ms * MILLISECOND,
-                Action::Price { value } => price(&mut o.response, value),
-                Action::CrossBy { usd } => self.cross(&mut o, *usd),
-                Action::Word { text } => rewrite::word(&mut o.response, text),
-                Action::Account { code } => rewrite::account(&mut o.response, code),
-                Action::ClockStep { by_s } => rewrite::clock(&mut o.response, *by_s),
-                Action::Sentinels => margins(&mut o.response, Some(f64::MAX)),
-                Action::EmptyFields => margins(&mut o.response, None),
+                Action::EmptyFirst => {
+                    let mut first = o.clone();
+                    margins(&mut first.response, None);
+                    self.pass(now, first, out);
+                }
+                action if self.rewritten(now, &mut o, action) => {}
                 // After the message that struck.
-                action => self.schedule(now + fault.after_ms * MILLISECOND, Later::Act(action.clone(), origin)),
+                action => {
+                    let at = now + fault.after_ms * MILLISECOND;
+                    self.schedule(at, Later::Act(action.clone(), seen.origin));
+                }
             }
         }
         if dropped {
@@ -263,30 +292,66 @@ impl Faults {
         }
     }
 
+    /// Changes an answer, where the action is a change; false where it is something else.
+    fn rewritten(&self, now: SessionTime, o: &mut Outgoing, action: &Action) -> bool {
+        let r = &mut o.response;
+        match action {
+            Action::Price { value } => rewrite::price(r, value),
+            Action::TickType { to } => rewrite::tick_type(r, *to),
+            Action::CrossBy { usd } => self.cross(o, *usd),
+            Action::OneExchange { code, usd } => rewrite::one_exchange(r, code, *usd),
+            Action::Word { text } => rewrite::word(r, text),
+            Action::Account { code } => rewrite::account(r, code),
+            Action::ClockStep { by_s } => rewrite::clock(r, *by_s),
+            Action::UtcTime => rewrite::utc_time(r, now),
+            Action::Sentinels => unset::sentinels(r),
+            Action::EmptyFields => unset::empty(r),
+            Action::Warning { text } => rewrite::warning(r, text),
+            _ => return false,
+        }
+        true
+    }
+
     /// Bids at or above the last ask that the line was sent.
     fn cross(&self, o: &mut Outgoing, usd: f64) {
         if let Response::TickPrice { req_id, tick_type: 1, price, .. } = &mut o.response
-            && let Some(ask) = self.lines.get(&(o.conn, *req_id)).filter(|a| **a > 0.0)
+            && let Some(line) = self.lines.get(&(o.conn, *req_id)).filter(|l| l.ask > 0.0)
         {
-            *price = ((ask + usd) * 100.0).round() / 100.0;
+            *price = ((line.ask + usd) * 100.0).round() / 100.0;
+        }
+    }
+
+    /// What a capped order's reports say: the limit as asked, and the cap.
+    fn show_cap(&self, o: &mut Outgoing) {
+        match &mut o.response {
+            Response::OrderStatus { order_id, mkt_cap_price, .. } => {
+                if let Some((_, cap)) = self.caps.get(&(o.conn, *order_id)) {
+                    *mkt_cap_price = *cap;
+                }
+            }
+            Response::OpenOrder { order, .. } => {
+                if let Some((asked, _)) = self.caps.get(&(o.conn, order.order_id)) {
+                    order.limit_price = Some(*asked);
+                }
+            }
+            _ => {}
         }
     }
 
     /// The last station: outages, half-open sockets, stale and delayed ticks.
-    fn pass(&mut self, now: SessionTime, mut o: Outgoing, out: &mut Vec<Outgoing>) {
+    pub(super) fn pass(&mut self, now: SessionTime, mut o: Outgoing, out: &mut Vec<Outgoing>) {
         let tick = tick_of(&o.response);
         if let Response::TickPrice { req_id, tick_type: 2, price, .. } = o.response
-            && let Some(ask) = self.lines.get_mut(&(o.conn, req_id))
+            && let Some(line) = self.lines.get_mut(&(o.conn, req_id))
         {
-            *ask = price;
+            line.ask = price;
         }
         let half_open = now < self.half_open_until;
         if (half_open && o.response != Response::Disconnect) || (tick.is_some() && now < self.stale_until) {
             return;
         }
         if o.response == Response::Disconnect {
-            self.conns.remove(&o.conn);
-            self.lines.retain(|(c, _), _| *c != o.conn);
+            self.forget(o.conn);
             return out.push(o);
         }
         if self.dark.is_some() {
@@ -301,8 +366,9 @@ impl Faults {
         out.push(o);
     }
 
-    fn notice(&self, now: SessionTime, code: i32, text: &str, out: &mut Vec<Outgoing>) {
-        out.extend(self.conns.iter().map(|conn| Outgoing { conn: *conn, response: error(now, -1, code, text) }));
+    /// The market-data lines: connection and request id.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (ConnId, i32)> {
+        self.lines.keys().copied()
     }
 
     fn outage_ends(&mut self, now: SessionTime, then: i32, out: &mut Vec<Outgoing>) {
@@ -318,107 +384,8 @@ impl Faults {
         self.notice(now, 1_102, text, out);
         out.extend(held);
     }
-
-    fn act(&mut self, now: SessionTime, action: &Action, origin: Origin, out: &mut Vec<Outgoing>) {
-        let until = |s: &f64| now + (*s * SECOND as f64) as i64;
-        match action {
-            Action::Notice { code, text, lines: false } => self.notice(now, *code, text, out),
-            Action::Notice { code, text, lines: true } => {
-                let lines = self.lines.keys();
-                out.extend(lines.map(|(conn, id)| Outgoing { conn: *conn, response: error(now, *id, *code, text) }));
-            }
-            Action::Warn { code, text } => {
-                if let Some(conn) = origin.conn {
-                    self.pass(now, Outgoing { conn, response: error(now, origin.order_id, *code, text) }, out);
-                }
-            }
-            Action::Outage { for_s, then, told } => {
-                if *told {
-                    let text = "Connectivity between IBKR and Trader Workstation has been lost.";
-                    self.notice(now, 1_100, text, out);
-                }
-                self.dark = Some(until(for_s));
-                self.schedule(until(for_s), Later::OutageEnds { then: *then });
-            }
-            Action::StaleTicks { for_s } => self.stale_until = until(for_s),
-            Action::DelayedTicks { for_s } => {
-                self.delayed_until = until(for_s);
-                for (conn, req_id) in self.lines.keys() {
-                    let response = Response::MarketDataType { req_id: *req_id, market_data_type: 3 };
-                    out.push(Outgoing { conn: *conn, response });
-                }
-            }
-            Action::HalfOpen { for_s } => self.half_open_until = until(for_s),
-            Action::Disconnect { all: false } => {
-                self.commands.extend(origin.conn.map(|conn| Command::Disconnect { conn }));
-            }
-            Action::Disconnect { all: true } => self.disconnect_all(),
-            Action::Restart { ids_back } => {
-                self.disconnect_all();
-                self.commands.push(Command::RollBackIds { by: *ids_back });
-            }
-            Action::Halt { symbol, kind, for_s } => {
-                self.commands.push(Command::Halt { symbol: symbol.clone(), kind: *kind });
-                self.schedule(until(for_s), Later::HaltEnds { symbol: symbol.clone() });
-            }
-            other => self.commands.extend(command(other, origin)),
-        }
-    }
-
-    fn disconnect_all(&mut self) {
-        self.commands.extend(self.conns.iter().map(|conn| Command::Disconnect { conn: *conn }));
-    }
 }
 
-/// The command that an action is, if it is one.
-fn command(action: &Action, origin: Origin) -> Option<Command> {
-    Some(match action {
-        Action::Lines { max } => Command::Lines { max: *max },
-        Action::ByHand { symbol, side, qty } => Command::ByHand { symbol: symbol.clone(), side: *side, qty: *qty },
-        Action::ExternalClose { symbol } => Command::ExternalClose { symbol: symbol.clone() },
-        Action::Correct { by_usd } => Command::Correct { by_usd: *by_usd },
-        Action::LateFill { qty } => Command::LateFill { perm: origin.perm, qty: *qty },
-        Action::RollBackIds { by } => Command::RollBackIds { by: *by },
-        Action::Reject { reason } => {
-            Command::Reject { client_order: origin.order_id, conn: origin.conn?, reason: reason.clone() }
-        }
-        Action::Locate { ms } => Command::Locate { client_order: origin.order_id, conn: origin.conn?, ms: *ms },
-        _ => return None,
-    })
-}
-
-/// What kind of answer it is, the text that `only` may name, and what it is about.
-fn describe(o: &Outgoing) -> (Option<When>, String, Origin) {
-    let mut origin = Origin { conn: Some(o.conn), ..Origin::default() };
-    let (kind, text) = match &o.response {
-        Response::ExecutionDetails { req_id: -1, execution, .. } => {
-            (origin.order_id, origin.perm) = (execution.order_id, execution.perm_id);
-            (When::Fill, execution.side.clone())
-        }
-        Response::CommissionReport { .. } => (When::Commission, String::new()),
-        Response::OrderStatus { status, order_id, perm_id, .. } => {
-            (origin.order_id, origin.perm) = (*order_id, *perm_id);
-            (When::Status, status.clone())
-        }
-        Response::OpenOrder { order, .. } if order.what_if => (When::WhatIfAnswer, String::new()),
-        Response::OpenOrder { order, state, .. } => {
-            (origin.order_id, origin.perm) = (order.order_id, order.perm_id);
-            (When::OpenOrder, state.status.clone())
-        }
-        Response::Position { .. }
-        | Response::AccountValue { .. }
-        | Response::PortfolioValue { .. }
-        | Response::AccountSummary { .. } => (When::AccountRow, String::new()),
-        Response::CurrentTime { .. } => (When::Clock, String::new()),
-        Response::Error { code, .. } => (When::Error, code.to_string()),
-        other => match tick_of(other) {
-            Some((_, kind)) => (When::Tick, kind.to_string()),
-            None => return (None, String::new(), origin),
-        },
-    };
-    (Some(kind), text, origin)
-}
-
-fn error(now: SessionTime, id: i32, code: i32, text: &str) -> Response {
+pub(super) fn error(now: SessionTime, id: i32, code: i32, text: &str) -> Response {
     Response::Error { id, time: now, code, message: text.into(), advanced_order_reject_json: String::new() }
 }

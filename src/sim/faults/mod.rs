@@ -2,23 +2,29 @@
 //!
 //! Owns the scenarios ([`Scenario`]) and the engine ([`Faults`]). A fault that concerns messages (lost, late, doubled,
 //! wrong, never sent) is carried out here, after the venue has spoken and the referee has listened, so that books and
-//! audit stay exact; one that concerns the market or the orders goes to the venue as a [`Command`]. Knows no socket and
-//! no clock; the same seed and the same calls give the same faults.
+//! audit stay exact; one that concerns the market or the orders goes to the venue as a [`Command`]; one that concerns
+//! bytes goes to the wire's server as a [`WireFault`](crate::sim::api::WireFault). Knows no socket and no clock; the
+//! same seed and the same calls give the same faults.
 //!
 //! A file holds `incident` (the real-world class it stands for), `tag` (`venue`: everything happens in lockstep too;
 //! `wire`: it ends or wedges a connection) and a list of `[[fault]]`: `when` it strikes, which (`nth`, `times`, `only`,
 //! `chance`), `after_ms`, and what it does (`do = { act = "…", … }`). Files compose: all given are in force together.
 
+mod act;
+mod action;
+mod describe;
 mod engine;
 mod rewrite;
+mod unset;
 
 use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::domain::Side;
-
+pub use action::{Action, Command, When};
 pub use engine::{Faults, Inbound};
+
+use action::Place;
 
 /// One scenario file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -51,6 +57,9 @@ pub struct Fault {
     /// Session seconds after the session's start: the instant of `when = "time"`, for others the earliest.
     #[serde(default)]
     pub at_s: f64,
+    /// Session seconds after the session's start from which it no longer strikes; 0 = never ends.
+    #[serde(default)]
+    pub until_s: f64,
     /// It strikes from the nth match on.
     #[serde(default = "one")]
     pub nth: u64,
@@ -60,10 +69,11 @@ pub struct Fault {
     /// Only with this chance each time.
     #[serde(default = "certain")]
     pub chance: f64,
-    /// Only where it says so: a status word, an error code, a tick type, a symbol of an order (`BUY`/`SELL` too).
+    /// Only where it says so: a status word, an error code, a tick type, a row's key, a list's name; a symbol or its
+    /// primary exchange; an order's side or type.
     #[serde(default)]
     pub only: String,
-    /// So many session milliseconds after the match; for faults that are commands or notices.
+    /// So many session milliseconds after the match; for faults that are commands, notices or about bytes.
     #[serde(default)]
     pub after_ms: i64,
     /// What happens.
@@ -77,223 +87,6 @@ fn one() -> u64 {
 
 fn certain() -> f64 {
     1.0
-}
-
-/// What a fault waits for: a time, a kind of request, a kind of answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names are the documentation")]
-pub enum When {
-    Time,
-    // Requests.
-    Start,
-    Order,
-    Modify,
-    Cancel,
-    WhatIf,
-    OpenOrders,
-    CompletedOrders,
-    Executions,
-    Positions,
-    MarketData,
-    Message,
-    // Answers.
-    Fill,
-    Commission,
-    Status,
-    OpenOrder,
-    WhatIfAnswer,
-    Tick,
-    Error,
-    AccountRow,
-    Clock,
-}
-
-/// What a fault does.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Action {
-    /// Answers: lost.
-    Drop,
-    /// Answers: sent so many times more.
-    Duplicate {
-        /// How often more.
-        #[serde(default = "one")]
-        copies: u64,
-    },
-    /// Answers: so much later than others.
-    Delay {
-        /// Session milliseconds.
-        ms: i64,
-    },
-    /// Ticks: another price, `nan`, `max` (1.797e308), or a number.
-    Price {
-        /// The text of the value.
-        value: String,
-    },
-    /// Bid ticks: so far above the last ask that was sent; 0 locks, more crosses.
-    CrossBy {
-        /// USD.
-        usd: f64,
-    },
-    /// Statuses: another word.
-    Word {
-        /// The word.
-        text: String,
-    },
-    /// Rows of positions and of the account: another account's code.
-    Account {
-        /// The code.
-        code: String,
-    },
-    /// Answers to reqCurrentTime: so many seconds off.
-    ClockStep {
-        /// Seconds, positive = ahead.
-        by_s: i64,
-    },
-    /// What-if answers: 1.797e308 in every margin field.
-    Sentinels,
-    /// What-if answers: no margin field at all.
-    EmptyFields,
-    /// Requests: taken and never answered.
-    Ignore,
-    /// Requests: refused with this code; the venue never sees them.
-    Refuse {
-        /// IB's code.
-        code: i32,
-        /// Its text.
-        text: String,
-    },
-    /// Queries: the end of the list and nothing before it.
-    EmptyList,
-    /// Orders: refused by the exchange with 201 and Inactive.
-    Reject {
-        /// The text after `reason:`.
-        reason: String,
-    },
-    /// Orders: held for a locate (404, whyHeld `locate`), then set to work.
-    Locate {
-        /// Session milliseconds until the shares are found; 0 = never.
-        ms: i64,
-    },
-    /// A warning on the order's id, which goes on.
-    Warn {
-        /// IB's code.
-        code: i32,
-        /// Its text.
-        text: String,
-    },
-    /// A notice to every client, or one for every market-data line.
-    Notice {
-        /// IB's code.
-        code: i32,
-        /// Its text.
-        text: String,
-        /// One for each line, with its request id.
-        #[serde(default)]
-        lines: bool,
-    },
-    /// 1100, then 1101 (subscriptions and reports lost) or 1102 (reports come late). The exchange goes on meanwhile.
-    Outage {
-        /// Session seconds.
-        for_s: f64,
-        /// 1101 or 1102.
-        then: i32,
-        /// Whether 1100 is told.
-        #[serde(default = "yes")]
-        told: bool,
-    },
-    /// No ticks; everything else goes on.
-    StaleTicks {
-        /// Session seconds.
-        for_s: f64,
-    },
-    /// Ticks become delayed ones (66 and up), and the type says so.
-    DelayedTicks {
-        /// Session seconds.
-        for_s: f64,
-    },
-    /// The budget of market-data lines shrinks.
-    Lines {
-        /// Lines left.
-        max: usize,
-    },
-    /// Trading in a symbol stops: tick 49.
-    Halt {
-        /// Ticker.
-        symbol: String,
-        /// 1 general, 2 volatility.
-        kind: i32,
-        /// Session seconds.
-        for_s: f64,
-    },
-    /// Somebody trades by hand in the account.
-    ByHand {
-        /// Ticker.
-        symbol: String,
-        /// Side.
-        side: Side,
-        /// Shares.
-        qty: i64,
-    },
-    /// Somebody closes the position in a symbol.
-    ExternalClose {
-        /// Ticker.
-        symbol: String,
-    },
-    /// The last execution is corrected: the same id ending in .02, another price.
-    Correct {
-        /// USD a share on top of the first price.
-        by_usd: f64,
-    },
-    /// The order whose status struck fills although its end was told.
-    LateFill {
-        /// Shares.
-        qty: i64,
-    },
-    /// Every client's next order id falls back.
-    RollBackIds {
-        /// By so many.
-        by: i32,
-    },
-    /// The connection that struck ends, or all of them; what was said before is sent.
-    Disconnect {
-        /// All connections.
-        #[serde(default)]
-        all: bool,
-    },
-    /// The connections stay open and nothing comes out any more.
-    HalfOpen {
-        /// Session seconds.
-        for_s: f64,
-    },
-    /// The gateway restarts: every connection ends, subscriptions are gone, ids fall back.
-    Restart {
-        /// By so many.
-        #[serde(default)]
-        ids_back: i32,
-    },
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// What the venue itself must do.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "as the actions of the same names")]
-pub enum Command {
-    Lines { max: usize },
-    Halt { symbol: String, kind: i32 },
-    ByHand { symbol: String, side: Side, qty: i64 },
-    ExternalClose { symbol: String },
-    Correct { by_usd: f64 },
-    LateFill { perm: i64, qty: i64 },
-    RollBackIds { by: i32 },
-    Disconnect { conn: crate::sim::api::ConnId },
-    DropLines,
-    Reject { client_order: i32, conn: crate::sim::api::ConnId, reason: String },
-    Locate { client_order: i32, conn: crate::sim::api::ConnId, ms: i64 },
 }
 
 /// Why a scenario file can't be used.
@@ -321,14 +114,55 @@ impl Scenario {
     /// As [`Scenario::read`].
     pub fn parse(text: &str) -> Result<Self, String> {
         let scenario: Self = toml::from_str(text).map_err(|e| e.message().to_string())?;
-        for f in &scenario.fault {
-            if !(0.0..=1.0).contains(&f.chance) {
-                return Err(format!("chance {} must lie between 0 and 1", f.chance));
-            }
-            if !(f.at_s >= 0.0 && f.at_s < 1e6) || f.nth == 0 || f.after_ms < 0 {
-                return Err("at_s and after_ms must be 0 or more, nth 1 or more".into());
-            }
-        }
+        scenario.fault.iter().try_for_each(Fault::check)?;
         Ok(scenario)
+    }
+}
+
+impl Fault {
+    fn check(&self) -> Result<(), String> {
+        let span = |s: f64| (0.0..1e6).contains(&s);
+        if !(0.0..=1.0).contains(&self.chance) {
+            return Err(format!("chance {} must lie between 0 and 1", self.chance));
+        }
+        if !span(self.at_s) || !span(self.until_s) || self.nth == 0 || !(0..=1_000_000_000).contains(&self.after_ms) {
+            return Err(
+                "at_s, until_s and after_ms must be 0 or more and below a million seconds, nth 1 or more".into()
+            );
+        }
+        let fits = match self.action.place() {
+            Place::Anything => true,
+            Place::Requests => self.when.is_request(),
+            Place::Answers => !self.when.is_request() && self.when != When::Time,
+        };
+        if !fits {
+            return Err(format!(
+                "{:?} can't be done at {:?}: requests and answers have acts of their own",
+                self.action, self.when
+            ));
+        }
+        match &self.action {
+            Action::Delay { ms } | Action::Locate { ms } if !(0..=1_000_000_000).contains(ms) => {
+                Err(format!("ms {ms} must be 0 or more and below a million seconds"))
+            }
+            Action::Outage { for_s, .. }
+            | Action::StaleTicks { for_s }
+            | Action::DelayedTicks { for_s }
+            | Action::Halt { for_s, .. }
+            | Action::HalfOpen { for_s }
+            | Action::Door { for_s, .. }
+                if !span(*for_s) =>
+            {
+                Err(format!("for_s {for_s} must be 0 or more and below a million seconds"))
+            }
+            Action::Cap { by } if !(0.0..1.0).contains(by) => {
+                Err(format!("by {by} must be a share of the limit below 1"))
+            }
+            Action::Split { to, from, .. } if !(1..=1_000).contains(to) || !(1..=1_000).contains(from) => {
+                Err("a split's to and from must lie between 1 and 1000".into())
+            }
+            Action::GarbageBytes { bytes } if *bytes > 1 << 20 => Err("bytes must be a mebibyte at most".into()),
+            _ => Ok(()),
+        }
     }
 }

@@ -1,22 +1,13 @@
-//! Changes to single messages: prices of ticks, delayed tick types, margin fields of what-ifs; the ends of lists.
+//! Changes to single messages: prices and types of ticks, words, accounts, times, margin fields; the ends of lists.
 
-use crate::clock::SECOND;
+use crate::clock::{SECOND, SessionTime};
 use crate::sim::api::{Request, Response};
 
 /// Real-time tick type → delayed one, as documented.
 const DELAYED: [(i32, i32); 12] =
     [(1, 66), (2, 67), (4, 68), (0, 69), (3, 70), (5, 71), (6, 72), (7, 73), (8, 74), (9, 75), (14, 76), (45, 88)];
-
-/// A tick's request id and type.
-pub(super) fn tick_of(r: &Response) -> Option<(i32, i32)> {
-    match r {
-        Response::TickPrice { req_id, tick_type, .. }
-        | Response::TickSize { req_id, tick_type, .. }
-        | Response::TickGeneric { req_id, tick_type, .. }
-        | Response::TickString { req_id, tick_type, .. } => Some((*req_id, *tick_type)),
-        _ => None,
-    }
-}
+/// Exchanges of the bid, the ask and the last price.
+const EXCHANGE_TICKS: [i32; 3] = [32, 33, 84];
 
 /// Turns a tick into its delayed kind; other messages stay, the data type becomes 3.
 pub(super) fn delay_type(r: &mut Response) {
@@ -30,15 +21,41 @@ pub(super) fn delay_type(r: &mut Response) {
     }
 }
 
-/// Puts another price into a price tick.
-pub(super) fn price(r: &mut Response, value: &str) {
-    let new = match value {
+/// Gives a tick another type.
+pub(super) fn tick_type(r: &mut Response, to: i32) {
+    match r {
+        Response::TickPrice { tick_type, .. }
+        | Response::TickSize { tick_type, .. }
+        | Response::TickGeneric { tick_type, .. }
+        | Response::TickString { tick_type, .. } => *tick_type = to,
+        _ => {}
+    }
+}
+
+/// Puts another value into a tick.
+pub(super) fn price(r: &mut Response, text: &str) {
+    let new = match text {
         "nan" => f64::NAN,
         "max" => f64::MAX,
         number => number.parse().unwrap_or(-1.0),
     };
-    if let Response::TickPrice { price, .. } = r {
-        *price = new;
+    match r {
+        Response::TickPrice { price, .. } => *price = new,
+        Response::TickSize { size, .. } => *size = new,
+        Response::TickGeneric { value, .. } => *value = new,
+        _ => {}
+    }
+}
+
+/// Makes a tick one exchange's: its quote lies `usd` outside the best one.
+pub(super) fn one_exchange(r: &mut Response, code: &str, usd: f64) {
+    let cents = |p: f64| (p * 100.0).round() / 100.0;
+    match r {
+        Response::TickPrice { tick_type: 1, price, .. } => *price = cents(*price - usd),
+        Response::TickPrice { tick_type: 2, price, .. } => *price = cents(*price + usd),
+        Response::TickReqParams { bbo_exchange, .. } => *bbo_exchange = code.into(),
+        Response::TickString { tick_type, value, .. } if EXCHANGE_TICKS.contains(tick_type) => *value = code.into(),
+        _ => {}
     }
 }
 
@@ -69,7 +86,15 @@ pub(super) fn clock(r: &mut Response, by_s: i64) {
     }
 }
 
-/// Puts one value, or none, into every margin field of a what-if's answer.
+/// Gives an execution the other form of time that was recorded: UTC, `yyyymmdd-hh:mm:ss`. `now` stands for its time.
+pub(super) fn utc_time(r: &mut Response, now: SessionTime) {
+    if let Response::ExecutionDetails { execution, .. } = r {
+        let digits: String = now.to_string().chars().take(19).filter(|c| *c != '-').collect();
+        execution.time = digits.replace(['T', ' '], "-");
+    }
+}
+
+/// Puts one value, or none, into every margin field of an order's state.
 pub(super) fn margins(r: &mut Response, value: Option<f64>) {
     let Response::OpenOrder { state, .. } = r else { return };
     for field in [
@@ -88,6 +113,13 @@ pub(super) fn margins(r: &mut Response, value: Option<f64>) {
     }
 }
 
+/// Gives an order's state a warning.
+pub(super) fn warning(r: &mut Response, text: &str) {
+    if let Response::OpenOrder { state, .. } = r {
+        state.warning_text = text.into();
+    }
+}
+
 /// The end of the list that a query asks for.
 pub(super) fn end_of(request: &Request) -> Option<Response> {
     match request {
@@ -95,6 +127,9 @@ pub(super) fn end_of(request: &Request) -> Option<Response> {
         Request::ReqCompletedOrders { .. } => Some(Response::CompletedOrdersEnd),
         Request::ReqExecutions { req_id, .. } => Some(Response::ExecutionDetailsEnd { req_id: *req_id }),
         Request::ReqPositions => Some(Response::PositionEnd),
+        Request::ReqAccountSummary { req_id, .. } => Some(Response::AccountSummaryEnd { req_id: *req_id }),
+        Request::ReqAccountUpdates { account, .. } => Some(Response::AccountDownloadEnd { account: account.clone() }),
+        Request::ReqContractDetails { req_id, .. } => Some(Response::ContractDataEnd { req_id: *req_id }),
         _ => None,
     }
 }

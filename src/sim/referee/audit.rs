@@ -9,7 +9,20 @@ use crate::clock::SessionTime;
 use crate::sim::api::Request;
 
 /// Kinds of violation, always all present in the audit.
-pub(super) const KINDS: [&str; 6] = ["guard", "orphan_orders", "margin", "ssr", "pacing", "duplicate_orders"];
+pub(super) const KINDS: [&str; 12] = [
+    "pacing",
+    "duplicate_orders",
+    "after_panic",
+    "ssr",
+    "borrow",
+    "margin",
+    "session",
+    "off_tick",
+    "active_orders",
+    "limits",
+    "malformed",
+    "orphan_orders",
+];
 
 /// Most order requests that an audit lists.
 pub const ORDER_REQUESTS_KEPT: usize = 10_000;
@@ -38,6 +51,9 @@ pub struct Exercised {
     pub shorts_checked: u64,
     pub shorts_in_restricted_names: u64,
     pub order_refs_checked: u64,
+    /// Times that the panic file appeared, and orders that arrived while it lay.
+    pub panics: u64,
+    pub orders_after_panic: u64,
     pub most_active_orders_per_side: u64,
     pub peak_messages_per_s: u64,
     /// Share of equity left after initial margin at the tightest order; absent before the first.

@@ -1,6 +1,6 @@
 //! The referee's own limits, from its own file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -23,6 +23,9 @@ pub struct Limits {
     pub max_messages_per_s: usize,
     pub max_initial_margin_share: f64,
     pub tick_rules: Vec<(f64, f64)>,
+    pub panic_file: PathBuf,
+    pub panic_scope_clients: Vec<i32>,
+    pub panic_grace_s: f64,
 }
 
 /// Why a limits file can't be used.
@@ -53,6 +56,9 @@ impl Default for Limits {
             max_messages_per_s: 0,
             max_initial_margin_share: 0.0,
             tick_rules: Vec::new(),
+            panic_file: PathBuf::new(),
+            panic_scope_clients: Vec::new(),
+            panic_grace_s: 0.0,
         })
     }
 }
@@ -69,7 +75,13 @@ impl Limits {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|e| e.message().to_string())
+        let limits: Self = toml::from_str(text).map_err(|e| e.message().to_string())?;
+        for (name, s) in [("duplicate_window_s", limits.duplicate_window_s), ("panic_grace_s", limits.panic_grace_s)] {
+            if !(0.0..=86_400.0).contains(&s) {
+                return Err(format!("{name} {s} must lie between 0 and 86400 seconds"));
+            }
+        }
+        Ok(limits)
     }
 
     /// The price increment at `price`.

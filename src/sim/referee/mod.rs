@@ -4,10 +4,12 @@
 //! from those alone; reads its limits from its own file. It changes nothing and refuses nothing: it counts. Market
 //! facts (reference price, published bids, prior close, borrow) come through [`MarketFacts`]. May not import the trader.
 //!
-//! **Violations** by kind: `guard` (size, notional, position, gross, session, price grid, active orders, account, time in
-//! force), `orphan_orders` (working at the end while their client is gone), `margin` (initial margin over equity, or a
-//! 201 for it), `ssr` (a short in a restricted name at or below every bid of the last two seconds, or without borrow),
-//! `pacing` (more than the permitted messages in a second), `duplicate_orders`.
+//! **Violations** by kind: `pacing` (more than the permitted messages in a second), `duplicate_orders`, `after_panic`
+//! (exposure raised while the panic file lies), `ssr` (a short in a restricted name at or below every bid of the last two
+//! seconds), `borrow` (a short beyond what can be borrowed), `margin` (initial margin over equity, or a 201 for it),
+//! `session` (exposure raised outside the permitted hours), `off_tick` (a price off the grid), `active_orders` (too many
+//! working on a side), `limits` (size, notional, position, gross), `malformed` (contract, side, quantity, account, time in
+//! force), `orphan_orders` (working at the end while their client is gone).
 
 mod audit;
 mod ledger;
@@ -80,6 +82,8 @@ pub struct Referee {
     recent: VecDeque<rules::Recent>,
     /// orderRef → (client, order id) that used it first.
     refs: BTreeMap<String, (i32, i32)>,
+    /// Since when the panic file lies.
+    panic_since: Option<SessionTime>,
 }
 
 impl Referee {
@@ -101,12 +105,35 @@ impl Referee {
             in_breach: false,
             recent: VecDeque::new(),
             refs: BTreeMap::new(),
+            panic_since: None,
         }
     }
 
     /// Starts from the books that an earlier process left.
     pub fn resume(&mut self, cash: Money, commissions: Money, positions: BTreeMap<String, i64>) {
         self.ledger.resume(cash, commissions, positions);
+    }
+
+    /// The panic file named in the limits lies, or is gone, as seen at `now`.
+    pub fn panic(&mut self, now: SessionTime, lies: bool) {
+        match (lies, self.panic_since) {
+            (true, None) => {
+                self.panic_since = Some(now);
+                self.exercised.panics += 1;
+            }
+            (false, _) => self.panic_since = None,
+            (true, Some(_)) => {}
+        }
+    }
+
+    /// Where the panic file is to be looked for; `None` = nowhere.
+    pub fn panic_file(&self) -> Option<&std::path::Path> {
+        Some(self.limits.panic_file.as_path()).filter(|p| !p.as_os_str().is_empty())
+    }
+
+    /// Holds these positions from now on: a split, of which no execution tells.
+    pub fn split(&mut self, positions: BTreeMap<String, i64>) {
+        self.ledger.positions = positions;
     }
 
     /// Knows an execution that the resumed books hold already.

@@ -106,11 +106,11 @@ impl Referee {
         self.exercised.orders_checked += 1;
         let id = order.order_id;
         let Some(facts) = market.facts(contract) else {
-            return self.violation("guard", now, client, id, "unknown_contract", contract.symbol.clone());
+            return self.violation("malformed", now, client, id, "unknown_contract", contract.symbol.clone());
         };
         let whole = order.total_quantity.is_finite() && order.total_quantity > 0.0 && order.total_quantity < 1e9;
         let (Some(side), true) = (order.action, whole) else {
-            return self.violation("guard", now, client, id, "bad_side_or_quantity", format!("{order:?}"));
+            return self.violation("malformed", now, client, id, "bad_side_or_quantity", format!("{order:?}"));
         };
         let qty = order.total_quantity as i64;
         let limit = named_price(order);
@@ -139,7 +139,9 @@ impl Referee {
         };
         let price = if limit.is_some() { limit } else { facts.reference_price };
         let case = Case { now, client, order, facts: &facts, side, qty, price, held, worst };
-        self.guards(&case);
+        self.limits(&case);
+        self.terms(&case);
+        self.after_panic(&case);
         self.active_orders(&case);
         let short_limit = if matches!(order.order_type.as_str(), "STP" | "TRAIL") { Price::NONE } else { limit };
         self.short(&case, short_limit);
@@ -151,44 +153,84 @@ impl Referee {
         self.ledger.placed(client, id, seen);
     }
 
-    fn guard(&mut self, c: &Case<'_>, rule: &'static str, detail: String) {
-        self.violation("guard", c.now, c.client, c.order.order_id, rule, detail);
+    fn breach(&mut self, c: &Case<'_>, kind: &'static str, rule: &'static str, detail: String) {
+        self.violation(kind, c.now, c.client, c.order.order_id, rule, detail);
     }
 
-    /// Size, notional, position, session, price grid, account, time in force.
-    fn guards(&mut self, c: &Case<'_>) {
+    /// Size, notional, position.
+    fn limits(&mut self, c: &Case<'_>) {
         let l = self.limits.clone();
         let usd = |m: Option<Money>| m.map_or(f64::INFINITY, Money::to_f64);
         let notional = usd(Price(c.price.0).notional(crate::domain::Qty(c.qty)));
         let after = usd(c.price.notional(crate::domain::Qty(c.worst.abs())));
         if c.qty > l.max_order_shares {
-            self.guard(c, "order_shares", format!("{} shares, {} permitted", c.qty, l.max_order_shares));
+            self.breach(c, "limits", "order_shares", format!("{} shares, {} permitted", c.qty, l.max_order_shares));
         }
         if notional > l.max_order_notional_usd {
-            self.guard(c, "order_notional", format!("{notional:.2} USD, {:.2} permitted", l.max_order_notional_usd));
+            self.breach(
+                c,
+                "limits",
+                "order_notional",
+                format!("{notional:.2} USD, {:.2} permitted", l.max_order_notional_usd),
+            );
         }
         if c.raises() && c.worst.abs() > l.max_position_shares {
-            self.guard(c, "position_shares", format!("{} shares, {} permitted", c.worst, l.max_position_shares));
+            self.breach(
+                c,
+                "limits",
+                "position_shares",
+                format!("{} shares, {} permitted", c.worst, l.max_position_shares),
+            );
         }
         if c.raises() && after > l.max_position_notional_usd {
-            self.guard(c, "position_notional", format!("{after:.2} USD, {:.2} permitted", l.max_position_notional_usd));
+            self.breach(
+                c,
+                "limits",
+                "position_notional",
+                format!("{after:.2} USD, {:.2} permitted", l.max_position_notional_usd),
+            );
         }
+    }
+
+    /// Session, price grid, account, time in force.
+    fn terms(&mut self, c: &Case<'_>) {
+        let l = self.limits.clone();
         let opens = self.hours.open + l.open_blackout_s * SECOND;
         let closes = self.hours.close - l.close_blackout_s * SECOND;
         if c.raises() && (c.now < opens || c.now >= closes) {
-            self.guard(c, "session", format!("exposure raised at {}, permitted {opens} to {closes}", c.now));
+            self.breach(
+                c,
+                "session",
+                "session",
+                format!("exposure raised at {}, permitted {opens} to {closes}", c.now),
+            );
         }
         for price in grid_prices(c.order) {
             let tick = l.tick_at(price);
             if !price.is_some() || !tick.is_some() || price.0 % tick.0 != 0 {
-                self.guard(c, "price_grid", format!("{price} is off the {tick} grid"));
+                self.breach(c, "off_tick", "price_grid", format!("{price} is off the {tick} grid"));
             }
         }
         if !c.order.account.is_empty() && c.order.account != self.account {
-            self.guard(c, "account", format!("order for {}", c.order.account));
+            self.breach(c, "malformed", "account", format!("order for {}", c.order.account));
         }
         if c.order.tif.is_empty() {
-            self.guard(c, "time_in_force", "no time in force".into());
+            self.breach(c, "malformed", "time_in_force", "no time in force".into());
+        }
+    }
+
+    /// Exposure raised while the panic file lies.
+    fn after_panic(&mut self, c: &Case<'_>) {
+        let Some(since) = self.panic_since else { return };
+        let scope = &self.limits.panic_scope_clients;
+        if !scope.is_empty() && !scope.contains(&c.client) {
+            return;
+        }
+        self.exercised.orders_after_panic += 1;
+        let grace = (self.limits.panic_grace_s * SECOND as f64) as i64;
+        if c.raises() && c.now - since > grace {
+            let detail = format!("from {} to {} shares at worst, panic since {since}", c.held, c.worst);
+            self.breach(c, "after_panic", "exposure_raised", detail);
         }
     }
 
@@ -199,7 +241,12 @@ impl Referee {
         self.exercised.most_active_orders_per_side = self.exercised.most_active_orders_per_side.max(active as u64);
         let max = self.limits.max_active_orders_per_side;
         if active > max {
-            self.guard(c, "active_orders", format!("{active} working {} orders, {max} permitted", c.side.as_str()));
+            self.breach(
+                c,
+                "active_orders",
+                "active_orders",
+                format!("{active} working {} orders, {max} permitted", c.side.as_str()),
+            );
         }
     }
 
@@ -210,19 +257,17 @@ impl Referee {
         }
         self.exercised.shorts_checked += 1;
         let f = c.facts;
-        let mut ssr = |rule, detail| self.violation("ssr", c.now, c.client, c.order.order_id, rule, detail);
         if -c.worst > f.shortable.0 {
-            ssr("no_borrow", format!("{} short, {} can be borrowed", -c.worst, f.shortable));
+            self.breach(c, "borrow", "no_borrow", format!("{} short, {} can be borrowed", -c.worst, f.shortable));
         }
         if !f.prior_close.is_some() {
-            ssr("prior_close_unknown", "the restriction can't be ruled out".into());
-            return;
+            return self.breach(c, "ssr", "prior_close_unknown", "the restriction can't be ruled out".into());
         }
         let today = f.lowest_print.is_some() && 10 * f.lowest_print.0 <= 9 * f.prior_close.0;
         let restricted = today || f.restricted_yesterday;
         if restricted {
             if limit <= f.lowest_bid {
-                ssr("price_test", format!("short at {limit}, bid {}", f.lowest_bid));
+                self.breach(c, "ssr", "price_test", format!("short at {limit}, bid {}", f.lowest_bid));
             }
             self.exercised.shorts_in_restricted_names += 1;
         }
@@ -261,8 +306,9 @@ impl Referee {
         let least = self.exercised.smallest_margin_cushion.get_or_insert(cushion);
         *least = least.min(cushion);
         if gross.to_f64() > self.limits.max_gross_notional_usd {
-            self.guard(
+            self.breach(
                 c,
+                "limits",
                 "gross_notional",
                 format!("{gross} USD, {:.2} permitted", self.limits.max_gross_notional_usd),
             );

@@ -31,18 +31,24 @@ impl Core {
                     self.agenda.add(self.now, Task::Halt { symbol, kind });
                 }
             }
-            Command::ByHand { symbol, side, qty } => {
+            Command::ByHand { symbol, side, qty, limit_usd } => {
                 if let Some(symbol) = self.named(&symbol) {
-                    self.by_hand(symbol, side, qty);
+                    self.by_hand(symbol, side, qty, limit_usd.map(Price::from_f64));
                 }
             }
             Command::ExternalClose { symbol } => {
                 let Some(symbol) = self.named(&symbol) else { return };
                 let held = self.account.position(symbol).qty;
                 if held != 0 {
-                    self.by_hand(symbol, if held > 0 { Side::Sell } else { Side::Buy }, held.abs());
+                    self.by_hand(symbol, if held > 0 { Side::Sell } else { Side::Buy }, held.abs(), None);
                 }
             }
+            Command::Split { symbol, to, from } => {
+                if let Some(symbol) = self.named(&symbol) {
+                    self.split(symbol, to, from);
+                }
+            }
+            Command::CancelledAtExchange => self.cancelled_at_exchange(None),
             Command::Correct { by_usd } => self.correct(Price::from_f64(by_usd)),
             Command::LateFill { perm, qty } => self.late_fill(perm, qty),
             Command::RollBackIds { by } => self.orders.roll_back(by),
@@ -98,6 +104,27 @@ impl Core {
             r.locating = false;
         }
         self.try_release(perm);
+    }
+
+    /// Working orders end at the exchange, unasked: of one symbol, or all.
+    fn cancelled_at_exchange(&mut self, only: Option<SymbolId>) {
+        let ends = |r: &&super::orders::Record| r.status.is_open() && only.is_none_or(|s| s == r.symbol);
+        let ending: Vec<_> = self.orders.live().filter(ends).map(|r| (r.perm, r.symbol)).collect();
+        for (perm, symbol) in ending {
+            self.markets[symbol.index()].book.remove(perm);
+            self.cancelled(perm, None, "Cancelled by System:\n");
+        }
+    }
+
+    /// A split: more or fewer shares for the same cost; fractions are lost (a broker pays them out).
+    fn split(&mut self, symbol: SymbolId, to: i64, from: i64) {
+        self.cancelled_at_exchange(Some(symbol));
+        let Some(p) = self.account.positions.get_mut(&symbol).filter(|p| p.qty != 0) else { return };
+        p.qty = p.qty * to / from;
+        if p.qty == 0 {
+            p.realized -= std::mem::take(&mut p.basis);
+        }
+        self.account_changed(symbol, self.now);
     }
 
     /// An order whose end was told fills after all, at the price its symbol is valued at.

@@ -9,7 +9,7 @@ use super::agenda::Task;
 use super::core::{Core, answer};
 use super::orders::{Record, Status, Style, Terms, Tif};
 use super::reports::error;
-use crate::domain::{Side, SymbolId};
+use crate::domain::{Price, Side, SymbolId};
 use crate::sim::api::{Order, Outgoing, Response};
 
 /// Tick type of halts.
@@ -73,29 +73,24 @@ impl Core {
         };
         let under_way = self.orders.live().any(|r| r.order_id == 0 && r.symbol == symbol && !r.cancelling);
         if qty != 0 && !under_way {
-            self.by_hand(symbol, if qty > 0 { Side::Sell } else { Side::Buy }, qty.abs());
+            self.by_hand(symbol, if qty > 0 { Side::Sell } else { Side::Buy }, qty.abs(), None);
         }
     }
 
-    /// A market order that no API client sent: order id 0 of client 0, known by its permId alone.
-    pub(super) fn by_hand(&mut self, symbol: SymbolId, side: Side, qty: i64) {
+    /// An order that no API client sent, at the market or resting at `limit`: order id 0 of client 0, known by its permId
+    /// alone until client 0 binds it.
+    pub(super) fn by_hand(&mut self, symbol: SymbolId, side: Side, qty: i64, limit: Option<Price>) {
         let order = Order {
             action: Some(side),
             total_quantity: qty as f64,
-            order_type: "MKT".into(),
+            order_type: if limit.is_some() { "LMT" } else { "MKT" }.into(),
+            limit_price: limit.map(Price::to_f64),
             tif: "DAY".into(),
             transmit: true,
             ..Order::default()
         };
-        let terms = Terms {
-            qty,
-            limit: None,
-            tif: Tif::Day,
-            style: Style::Plain,
-            trigger: None,
-            trail: None,
-            not_before: None,
-        };
+        let terms =
+            Terms { qty, limit, tif: Tif::Day, style: Style::Plain, trigger: None, trail: None, not_before: None };
         let perm = self.orders.next_perm();
         self.orders.insert(Record::new(perm, 0, symbol, side, terms, order, Status::Sent, self.now));
         self.send_in(perm, Task::Arrive { perm });

@@ -47,10 +47,10 @@ mod triggers;
 use crate::clock::{Nanos, SessionTime};
 use crate::domain::Money;
 use crate::sim::api::{ConnId, Outgoing, Request};
-use crate::sim::faults::{Faults, Inbound, Scenario};
+use crate::sim::faults::{Command, Faults, Inbound, Scenario};
 use crate::sim::market::sampler::SAMPLE_PERIOD;
 use crate::sim::market::{MarketError, MarketSource, Reference};
-use crate::sim::referee::{Audit, Limits, Referee};
+use crate::sim::referee::{Audit, Limits, MarketFacts, Referee};
 
 pub use agenda::Delays;
 pub use state::{StateChange, StateError, VenueState};
@@ -115,7 +115,7 @@ impl Venue {
     /// A venue at the source's start.
     pub fn new(config: VenueConfig, source: Box<dyn MarketSource>, seed: u64) -> Self {
         let referee = Referee::new(config.limits.clone(), source.hours(), config.account.clone(), config.cash);
-        let faults = Faults::new(&config.scenarios, source.start(), seed);
+        let faults = Faults::new(&config.scenarios, source.references(), source.start(), seed);
         Self {
             core: core::Core::new(config, source, seed),
             referee,
@@ -126,11 +126,11 @@ impl Venue {
     }
 
     /// Takes a request at `now`. What is due by then happens first.
-    pub fn handle(&mut self, now: SessionTime, conn: ConnId, request: Request, out: &mut Vec<Outgoing>) {
+    pub fn handle(&mut self, now: SessionTime, conn: ConnId, mut request: Request, out: &mut Vec<Outgoing>) {
         self.advance(now, out);
         let now = self.core.now();
         self.referee.request(now, conn, &request, &self.core);
-        match self.faults.inbound(now, conn, &request, out) {
+        match self.faults.inbound(now, conn, &mut request, out) {
             Inbound::Pass => {
                 self.obey(out);
                 self.core.handle(conn, request, &mut self.said);
@@ -195,6 +195,16 @@ impl Venue {
         self.referee.audit(self.core.now(), &self.core)
     }
 
+    /// Where the referee's limits say that a panic file may lie.
+    pub fn panic_file(&self) -> Option<&std::path::Path> {
+        self.referee.panic_file()
+    }
+
+    /// The panic file lies, or does not, at `now`: for the referee alone.
+    pub fn panic(&mut self, now: SessionTime, lies: bool) {
+        self.referee.panic(now.max(self.core.now()), lies);
+    }
+
     /// Ends the session: what is under way is delivered now.
     pub fn finish(&mut self, out: &mut Vec<Outgoing>) {
         self.core.deliver_all(&mut self.said);
@@ -204,7 +214,13 @@ impl Venue {
     /// Does what faults ask of the venue.
     fn obey(&mut self, out: &mut Vec<Outgoing>) {
         for command in self.faults.take_commands() {
+            let split = matches!(command, Command::Split { .. });
             self.core.command(command, &mut self.said);
+            if split {
+                // No execution tells of it.
+                let (_, _, positions) = MarketFacts::booked(&self.core);
+                self.referee.split(positions);
+            }
         }
         self.speak(out);
     }

@@ -4,8 +4,9 @@
 
 use std::io::{ErrorKind, Read};
 
-/// The longest frame body that a client may send, in bytes. The longest known request is under 4 KiB.
-pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+/// The longest frame body that a client may send, in bytes. The longest known request is under 4 KiB; with the venue's
+/// queue of requests it bounds what clients can make the gateway hold.
+pub const REQUEST_BYTES_MAX: usize = 1 << 16;
 /// The longest frame body that the gateway sends, in bytes: what public clients accept.
 pub const RESPONSE_BYTES_MAX: usize = 0xFF_FFFF;
 /// Bytes that one read asks for.

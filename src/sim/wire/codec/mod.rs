@@ -132,6 +132,23 @@ impl Codec {
         }
     }
 
+    /// Appends a frame of nextValidId whose content is none in this encoding: what a scenario may ask for.
+    pub fn append_malformed(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(match self.encoding {
+            Encoding::Text => b"\0\0\0\x099\x001\0what\0",
+            // Field 1 as a number that never ends.
+            Encoding::Mixed | Encoding::Protobuf => b"\0\0\0\x08\0\0\0\xD1\x08\xFF\xFF\xFF",
+        });
+    }
+
+    /// Appends a frame of message id 9999, which no client knows: what a scenario may ask for.
+    pub fn append_unknown(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(match self.encoding {
+            Encoding::Text => b"\0\0\0\x079999\x001\0",
+            Encoding::Mixed | Encoding::Protobuf => b"\0\0\0\x06\0\0\x27\x0F\x08\x01",
+        });
+    }
+
     /// Whether an answer that was given waits for another one.
     pub fn is_waiting(&self) -> bool {
         self.held.is_some()

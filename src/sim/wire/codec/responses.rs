@@ -73,7 +73,7 @@ pub(super) fn encode(response: Response, scratch: &mut String, out: &mut Vec<u8>
         | Response::AccountDownloadEnd { .. }
         | Response::Pnl { .. }
         | Response::PnlSingle { .. } => account_answer(response, out),
-        Response::Disconnect => Ok(()),
+        Response::Disconnect | Response::Wire(_) => Ok(()),
     }
 }
 

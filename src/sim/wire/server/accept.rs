@@ -3,7 +3,7 @@
 
 use super::link::Shared;
 use super::reader;
-use crate::sim::api::ConnId;
+use crate::sim::api::{ConnId, Door};
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -25,10 +25,13 @@ fn run(listener: &TcpListener, shared: &Arc<Shared>) {
         match listener.accept() {
             Ok(_) if shared.is_stopping() => break,
             Ok((socket, peer)) => {
+                if shared.door() == Door::Closed {
+                    continue;
+                }
                 readers.retain(|reader| !reader.is_finished());
                 let conn = ConnId(next_conn);
                 next_conn += 1;
-                if shared.connections.load(Ordering::Acquire) >= shared.options.connections_max {
+                if !shared.make_room() {
                     tracing::warn!(%peer, limit = shared.options.connections_max, "refused: too many connections");
                     continue;
                 }
@@ -51,6 +54,7 @@ fn run(listener: &TcpListener, shared: &Arc<Shared>) {
 }
 
 fn start_reader(conn: ConnId, socket: TcpStream, shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
+    shared.opens(conn, socket.try_clone()?);
     shared.connections.fetch_add(1, Ordering::AcqRel);
     let mine = Arc::clone(shared);
     let started = thread::Builder::new().name(format!("gw-read-{}", conn.0)).spawn(move || {
@@ -58,6 +62,7 @@ fn start_reader(conn: ConnId, socket: TcpStream, shared: &Arc<Shared>) -> io::Re
         mine.connections.fetch_sub(1, Ordering::AcqRel);
     });
     if started.is_err() {
+        shared.opened(conn);
         shared.connections.fetch_sub(1, Ordering::AcqRel);
     }
     started

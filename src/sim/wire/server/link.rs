@@ -2,16 +2,19 @@
 //! the count of bytes in it and the socket, which any thread may close.
 
 use super::ServerOptions;
-use crate::sim::api::{ConnId, Request};
+use crate::sim::api::{ConnId, Door, Request};
 use crate::sim::wire::handshake::ServerVersion;
 use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+/// Connections that have not said startApi yet. One more ends the oldest of them, so that those who never say it can't
+/// keep others out.
+const OPENING_MAX: usize = 16;
 /// Chunks that wait for one writer, whatever their size. A client beyond it is disconnected.
 const CHUNKS_MAX: usize = 65_536;
 /// Used buffers that are kept for a connection.
@@ -40,6 +43,10 @@ pub(super) struct Shared {
     stopping: AtomicBool,
     /// Writers that have not ended.
     writers: AtomicUsize,
+    /// Connections before startApi, oldest first.
+    opening: Mutex<VecDeque<(ConnId, TcpStream)>>,
+    /// How new connections fare: a scenario's doing.
+    door: Mutex<Door>,
 }
 
 impl Shared {
@@ -51,7 +58,46 @@ impl Shared {
             requests,
             stopping: AtomicBool::new(false),
             writers: AtomicUsize::new(0),
+            opening: Mutex::default(),
+            door: Mutex::new(Door::Open),
         }
+    }
+
+    pub(super) fn door(&self) -> Door {
+        *self.door.lock()
+    }
+
+    pub(super) fn set_door(&self, door: Door) {
+        *self.door.lock() = door;
+    }
+
+    /// A connection begins to open.
+    pub(super) fn opens(&self, conn: ConnId, socket: TcpStream) {
+        self.opening.lock().push_back((conn, socket));
+    }
+
+    /// Makes room for one more connection where those that have not opened take it; false where there is no room.
+    pub(super) fn make_room(&self) -> bool {
+        let max = self.options.connections_max;
+        let taken = self.connections.load(Ordering::Acquire);
+        let mut opening = self.opening.lock();
+        if taken < max && opening.len() < OPENING_MAX {
+            return true;
+        }
+        // What was closed may take a moment to go.
+        if taken >= max + OPENING_MAX {
+            return false;
+        }
+        let Some((oldest, socket)) = opening.pop_front() else { return false };
+        tracing::warn!(conn = oldest.0, "closed: others wait, and it does not say startApi");
+        // An error means that the peer was faster.
+        drop(socket.shutdown(Shutdown::Both));
+        true
+    }
+
+    /// A connection has said startApi, or is gone.
+    pub(super) fn opened(&self, conn: ConnId) {
+        self.opening.lock().retain(|(c, _)| *c != conn);
     }
 
     pub(super) fn link(&self, conn: ConnId) -> Option<Arc<Link>> {
@@ -131,6 +177,12 @@ pub(super) struct Link {
     queued_bytes: AtomicUsize,
     queued_bytes_max: usize,
     state: AtomicU8,
+    /// Neither read nor written any more: a scenario's doing.
+    hung: AtomicBool,
+    /// Bytes of one write, 0 = as many as there are.
+    slice_bytes: AtomicUsize,
+    /// Wall milliseconds after each write.
+    pause_ms: AtomicU64,
 }
 
 /// The writer's ends of a link's queues.
@@ -168,6 +220,9 @@ impl Link {
             queued_bytes: AtomicUsize::new(0),
             queued_bytes_max,
             state: AtomicU8::new(OPEN),
+            hung: AtomicBool::new(false),
+            slice_bytes: AtomicUsize::new(0),
+            pause_ms: AtomicU64::new(0),
         };
         (Arc::new(link), WriterEnds { chunks: chunks_out, recycled: recycled_in })
     }
@@ -178,6 +233,28 @@ impl Link {
 
     pub(super) fn is_closed(&self) -> bool {
         self.state.load(Ordering::Acquire) == CLOSED
+    }
+
+    pub(super) fn hang(&self) {
+        self.hung.store(true, Ordering::Release);
+    }
+
+    /// Waits as long as the connection hangs and lives.
+    pub(super) fn wait_while_hung(&self) {
+        while self.hung.load(Ordering::Acquire) && self.is_open() {
+            std::thread::park_timeout(WAIT_STEP);
+        }
+    }
+
+    pub(super) fn slice(&self, bytes: usize, pause_ms: u64) {
+        self.pause_ms.store(pause_ms, Ordering::Release);
+        self.slice_bytes.store(bytes, Ordering::Release);
+    }
+
+    /// Bytes of one write, 0 = as many as there are; the pause after it.
+    pub(super) fn slices(&self) -> (usize, Duration) {
+        let pause = Duration::from_millis(self.pause_ms.load(Ordering::Acquire));
+        (self.slice_bytes.load(Ordering::Acquire), pause)
     }
 
     /// Nothing more can be written.
@@ -198,7 +275,7 @@ impl Link {
 
     /// Queues whole frames. A client with too much in the queue has stopped reading and is disconnected.
     pub(super) fn push(&self, bytes: Vec<u8>) {
-        if !self.is_open() {
+        if !self.is_open() || self.hung.load(Ordering::Acquire) {
             return;
         }
         let length = bytes.len();

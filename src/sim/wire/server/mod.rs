@@ -11,7 +11,7 @@ mod writer;
 use super::codec::Codec;
 use super::handshake::VERSION_MAX;
 use crate::clock::SessionTime;
-use crate::sim::api::{ConnId, Outgoing, Request, Response};
+use crate::sim::api::{ConnId, Outgoing, Request, Response, WireFault};
 use crossbeam::channel::{Receiver, bounded};
 use link::{Link, Shared};
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use std::thread::JoinHandle;
 /// Connections at one time, those in the handshake included. One more is closed at once.
 pub const CONNECTIONS_MAX: usize = 32;
 /// Requests that wait for the venue. When full, readers wait, and clients with them.
-pub const INCOMING_MAX: usize = 65_536;
+pub const INCOMING_MAX: usize = 4_096;
 /// Bytes that wait for one client's socket. A client beyond it has stopped reading and is disconnected.
 pub const OUTBOX_BYTES_MAX: usize = 16 << 20;
 /// Pending bytes of one client at which they are handed to its writer without waiting for a flush.
@@ -125,6 +125,9 @@ impl Server {
     /// [`flush`](Self::flush).
     pub fn send(&mut self, outgoing: Outgoing) {
         let Outgoing { conn, response } = outgoing;
+        if let Response::Wire(fault) = response {
+            return self.misbehave(conn, fault);
+        }
         let Some(outbox) = self.outbox(conn) else { return };
         if response == Response::Disconnect {
             outbox.hand_over();
@@ -140,6 +143,32 @@ impl Server {
         }
         if outbox.pending.len() >= CHUNK_BYTES {
             outbox.hand_over();
+        }
+    }
+
+    /// Does what a scenario asks of a connection's bytes, or of the door.
+    fn misbehave(&mut self, conn: ConnId, fault: WireFault) {
+        if let WireFault::Door(door) = fault {
+            return self.shared.set_door(door);
+        }
+        let Some(outbox) = self.outbox(conn) else { return };
+        match fault {
+            WireFault::Bytes(bytes) => outbox.pending.extend_from_slice(&bytes),
+            WireFault::Malformed => outbox.codec.append_malformed(&mut outbox.pending),
+            WireFault::Unknown => outbox.codec.append_unknown(&mut outbox.pending),
+            // A hundred bytes are announced and eight come.
+            WireFault::Truncated => outbox.pending.extend_from_slice(b"\0\0\0\x64\0\0\0\xD1\x08\x01\x08\x01"),
+            WireFault::Oversized => outbox.pending.extend_from_slice(b"\x7F\xFF\xFF\xFF\0\0\0\xD1"),
+            // What was said before is said as before.
+            WireFault::Slice { bytes, pause_ms } => {
+                outbox.hand_over();
+                outbox.link.slice(bytes, pause_ms);
+            }
+            WireFault::Hang => {
+                outbox.hand_over();
+                outbox.link.hang();
+            }
+            WireFault::Door(_) => {}
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::link::{Link, Shared};
 use super::writer;
-use crate::sim::api::{ConnId, Request};
+use crate::sim::api::{ConnId, Door, Request};
 use crate::sim::wire::codec::{Codec, DecodeError};
 use crate::sim::wire::framing::{FrameError, FrameReader, REQUEST_BYTES_MAX};
 use crate::sim::wire::handshake::{HandshakeError, ServerVersion, negotiate, reply, take_hello};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// How often a silent connection looks whether it is to end.
 const READ_STEP: Duration = Duration::from_millis(250);
-/// Reads, timed out or not, in which a client must complete its opening: ten seconds of silence.
+/// Reads, timed out or not, in which a client must say its version, and then startApi: ten seconds each at most.
 const HANDSHAKE_READS_MAX: usize = 40;
 /// Reads that a closing connection still drains, so that the peer sees the end of what was sent, not a reset.
 const DRAIN_READS_MAX: usize = 256;
@@ -28,7 +28,7 @@ enum Ended {
     Io(#[from] io::Error),
     #[error("refused: {0}")]
     Handshake(#[from] HandshakeError),
-    #[error("the client closed or fell silent before the handshake was complete")]
+    #[error("the client closed or fell silent before its opening was complete")]
     NoHandshake,
     #[error("cut off: {0}")]
     Frame(#[from] FrameError),
@@ -57,6 +57,7 @@ pub(super) fn run(conn: ConnId, mut socket: TcpStream, shared: &Arc<Shared>) {
         Err(Ended::NoHandshake) => tracing::debug!(conn = conn.0, "{}", Ended::NoHandshake),
         Err(e) => tracing::warn!(conn = conn.0, "{e}"),
     }
+    shared.opened(conn);
 }
 
 /// The handshake; then the connection is in the table and its writer runs.
@@ -95,8 +96,25 @@ fn shake_hands(socket: &mut TcpStream, frames: &mut FrameReader, shared: &Shared
     }
     let hello = hello.ok_or(Ended::NoHandshake)?;
     let version = negotiate(&hello, shared.options.max_version)?;
+    wait_at_door(socket, shared)?;
     socket.write_all(&reply(version, (shared.options.clock)()))?;
     Ok(version)
+}
+
+/// A scenario may have the opening answered late, never, or with what is no version.
+fn wait_at_door(socket: &mut TcpStream, shared: &Shared) -> Result<(), Ended> {
+    for _ in 0..HANDSHAKE_READS_MAX {
+        match shared.door() {
+            Door::Open | Door::Closed => return Ok(()),
+            Door::Silent if shared.is_stopping() => break,
+            Door::Silent => std::thread::park_timeout(READ_STEP),
+            Door::Garbage => {
+                socket.write_all(b"\0\0\0\x0chello world!")?;
+                break;
+            }
+        }
+    }
+    Err(Ended::NoHandshake)
 }
 
 /// Frames to the venue until the peer closes or the connection is to end.
@@ -108,7 +126,7 @@ fn forward(
     announced: &mut bool,
 ) -> Result<(), Ended> {
     let codec = Codec::new(link.version);
-    let mut drained = 0;
+    let (mut drained, mut opening_reads) = (0, Some(0));
     while drained < DRAIN_READS_MAX {
         while let Some(body) = frames.next_body(REQUEST_BYTES_MAX)? {
             let request = codec.decode_body(body)?;
@@ -116,8 +134,19 @@ fn forward(
                 continue;
             }
             *announced = true;
+            if matches!(request, Request::StartApi { .. }) {
+                opening_reads = None;
+                shared.opened(link.id);
+            }
             if !shared.forward(link.id, request) {
                 return Ok(());
+            }
+        }
+        link.wait_while_hung();
+        if let Some(reads) = &mut opening_reads {
+            *reads += 1;
+            if *reads > HANDSHAKE_READS_MAX {
+                return Err(Ended::NoHandshake);
             }
         }
         match frames.fill(socket) {

@@ -35,6 +35,24 @@ pub(super) fn spawn(
     started
 }
 
+/// Writes it all, in the slices that a scenario may have asked for.
+fn write(socket: &mut TcpStream, bytes: &[u8], link: &Link) -> io::Result<()> {
+    let (length, pause) = link.slices();
+    if length == 0 && pause.is_zero() {
+        return socket.write_all(bytes);
+    }
+    for slice in bytes.chunks(if length == 0 { bytes.len() } else { length }) {
+        if link.is_closed() {
+            return Ok(());
+        }
+        socket.write_all(slice)?;
+        if !pause.is_zero() {
+            thread::park_timeout(pause);
+        }
+    }
+    Ok(())
+}
+
 fn run(mut socket: TcpStream, ends: &WriterEnds, link: &Link) -> io::Result<()> {
     let mut close = false;
     while !close {
@@ -53,7 +71,8 @@ fn run(mut socket: TcpStream, ends: &WriterEnds, link: &Link) -> io::Result<()> 
                 Err(_) => break,
             }
         }
-        socket.write_all(&bytes)?;
+        link.wait_while_hung();
+        write(&mut socket, &bytes, link)?;
         link.written(bytes.len());
         ends.recycle(bytes);
     }

@@ -41,7 +41,7 @@ pub(super) fn id_of(response: &Response) -> Option<i32> {
         Response::AccountDownloadEnd { .. } => id::ACCOUNT_DOWNLOAD_END,
         Response::Pnl { .. } => id::PNL,
         Response::PnlSingle { .. } => id::PNL_SINGLE,
-        Response::Disconnect => return None,
+        Response::Disconnect | Response::Wire(_) => return None,
     })
 }
 
