@@ -2,6 +2,7 @@
 //! (`sim/wire`) turns frames into [`Request`] and [`Response`] into frames; the venue (`sim/venue`) is pure and
 //! knows no socket. Field names follow TWS; absent means the peer left the field unset.
 
+mod condition;
 mod contract;
 mod market;
 mod order;
@@ -9,6 +10,7 @@ mod request;
 mod response;
 mod wire_fault;
 
+pub use condition::{Condition, Test};
 pub use contract::{Contract, ContractDetails};
 pub use market::HistoricalBar;
 pub use order::{Execution, ExecutionFilter, Order, OrderState};
