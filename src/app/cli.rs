@@ -35,6 +35,8 @@ pub enum Command {
     Perf(PerfArgs),
     /// Serve a simulated TWS gateway.
     Gateway(super::gateway::GatewayArgs),
+    /// Play recorded conversations with real gateways against the simulated one and show every difference.
+    Conform(super::conform::ConformArgs),
 }
 
 /// Where settings come from.
