@@ -39,6 +39,8 @@ pub enum Command {
     Record(super::record::RecordArgs),
     /// Fetch one-minute bars from a TWS gateway into files that `gateway --data` and `train-export` read.
     History(super::history::HistoryArgs),
+    /// Play recorded conversations with real gateways against the simulated one and show every difference.
+    Conform(super::conform::ConformArgs),
 }
 
 /// Where settings come from.

@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod bridge;
 pub mod cli;
+pub mod conform;
 pub mod day_book;
 pub mod demo;
 pub mod gateway;
@@ -62,6 +63,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Gateway(args) => gateway::run(args),
         Command::Record(args) => record::run(&args),
         Command::History(args) => history::run(&args),
+        Command::Conform(args) => conform::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Run(args) => run::run(&args),

@@ -56,6 +56,12 @@ impl Account {
         Self { cash, start_cash: cash, ..Self::default() }
     }
 
+    /// A position that the account brings.
+    pub(super) fn bring(&mut self, symbol: SymbolId, shares: i64, average_cost: Money) {
+        let basis = Money(average_cost.0.saturating_mul(shares));
+        self.positions.insert(symbol, Position { qty: shares, basis, realized: Money(0) });
+    }
+
     pub(super) fn position(&self, symbol: SymbolId) -> Position {
         self.positions.get(&symbol).copied().unwrap_or_default()
     }

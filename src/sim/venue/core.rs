@@ -98,11 +98,17 @@ impl Core {
         agenda.add(now + MARGIN_PERIOD, Task::MarginCheck);
         let carried = |r: &&Reference| config.restricted.contains(&r.symbol);
         let carried = source.references().iter().filter(carried).map(|r| r.id).collect();
+        let mut account = Account::new(config.cash);
+        for h in &config.holdings {
+            if let Some(r) = source.references().iter().find(|r| r.symbol == h.symbol) {
+                account.bring(r.id, h.shares, h.average_cost);
+            }
+        }
         Self {
             carried,
             margin_told: false,
             forced: BTreeMap::new(),
-            account: Account::new(config.cash),
+            account,
             config,
             source,
             sampler,

@@ -77,6 +77,10 @@ pub struct VenueConfig {
     pub executions_end_when_empty: bool,
     /// Symbols whose short-sale restriction was triggered on the previous trading day.
     pub restricted: Vec<String>,
+    /// What the account holds at the start, beside its cash.
+    pub holdings: Vec<Holding>,
+    /// The farms that a log-in tells of: code and text of the notice.
+    pub farms: Vec<(i32, String)>,
     /// What goes wrong; empty = nothing does.
     pub scenarios: Vec<Scenario>,
     /// What the referee holds clients to.
@@ -94,10 +98,23 @@ impl Default for VenueConfig {
             delays: Delays::default(),
             executions_end_when_empty: true,
             restricted: Vec::new(),
+            holdings: Vec::new(),
+            farms: queries::FARMS.iter().map(|(code, text)| (*code, (*text).to_string())).collect(),
             scenarios: Vec::new(),
             limits: Limits::default(),
         }
     }
+}
+
+/// A position that the account brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Ticker; one that the market does not have is left out.
+    pub symbol: String,
+    /// Signed.
+    pub shares: i64,
+    /// Cost of one with commissions.
+    pub average_cost: Money,
 }
 
 /// The venue, the referee that watches it, and the faults between it and its clients.

@@ -8,7 +8,7 @@ use crate::domain::calendar::new_york;
 use crate::sim::api::{ConnId, Contract, ExecutionFilter, Outgoing, Response};
 
 /// The farm notices of a log-in.
-const FARMS: [(i32, &str); 3] = [
+pub(super) const FARMS: [(i32, &str); 3] = [
     (2_104, "Market data farm connection is OK:usfarm"),
     (2_106, "HMDS data farm connection is OK:ushmds"),
     (2_158, "Sec-def data farm connection is OK:secdefnj"),
@@ -35,8 +35,8 @@ impl Core {
         }
         answer(conn, Response::ManagedAccounts { accounts: account.clone() }, out);
         self.ids(conn, out);
-        for (code, text) in FARMS {
-            answer(conn, error(self.now, -1, code, text), out);
+        for (code, text) in &self.config.farms {
+            answer(conn, error(self.now, -1, *code, text.clone()), out);
         }
     }
 
