@@ -130,8 +130,13 @@ fn tickers(source: &dyn MarketSource) -> Vec<String> {
 }
 
 fn watch(venue: &mut Venue, now: SessionTime, conn: ConnId, req_id: i32, symbol: &str, out: &mut Vec<Outgoing>) {
-    let request =
-        Request::ReqMktData { req_id, contract: contract(symbol), generic_ticks: String::new(), snapshot: false };
+    let request = Request::ReqMktData {
+        req_id,
+        contract: contract(symbol),
+        generic_ticks: String::new(),
+        snapshot: false,
+        regulatory: false,
+    };
     venue.handle(now, conn, request, out);
 }
 

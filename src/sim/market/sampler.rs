@@ -49,6 +49,8 @@ pub struct SampledUpdate {
     pub volume: Option<Qty>,
     /// When the last print happened.
     pub last_time: Option<SessionTime>,
+    /// Prints since the last sample.
+    pub prints: u32,
 }
 
 impl SampledUpdate {
@@ -67,13 +69,15 @@ impl SampledUpdate {
 struct State {
     phase: Nanos,
     scheduled: bool,
-    traded: bool,
+    prints: u32,
     quote: Quote,
     sent: Quote,
     last: Price,
     last_size: Qty,
     last_time: SessionTime,
     volume: Qty,
+    /// Price times shares of the day's prints, micro-dollars.
+    value: i128,
 }
 
 /// The sampler of a whole universe.
@@ -102,11 +106,10 @@ impl Sampler {
         self
     }
 
-    /// Starts the day's volume of `symbol` at `volume` (shares traded before the window) and its last price.
-    pub fn seed_day(&mut self, symbol: SymbolId, last: Price, volume: Qty) {
+    /// Starts the day of `symbol` with what traded before the window: last price, shares, and price times shares.
+    pub fn seed_day(&mut self, symbol: SymbolId, last: Price, volume: Qty, value: i128) {
         if let Some(s) = self.symbols.get_mut(symbol.index()) {
-            s.last = last;
-            s.volume = volume;
+            (s.last, s.volume, s.value) = (last, volume, value);
         }
     }
 
@@ -120,7 +123,8 @@ impl Sampler {
                 s.last_size = size;
                 s.last_time = raw.time;
                 s.volume += size;
-                s.traded = true;
+                s.value += i128::from(price.0) * i128::from(size.0);
+                s.prints += 1;
             }
         }
         if !s.scheduled {
@@ -147,7 +151,7 @@ impl Sampler {
             s.scheduled = false;
             let update = s.difference(time, symbol);
             s.sent = s.quote;
-            s.traded = false;
+            s.prints = 0;
             if !update.is_empty() {
                 return Some(update);
             }
@@ -175,7 +179,14 @@ impl Sampler {
             last_size: traded.then_some(s.last_size),
             volume: traded.then_some(s.volume),
             last_time: (s.last_time.0 > 0).then_some(s.last_time),
+            prints: 0,
         }
+    }
+
+    /// The day's mean price by shares; [`Price::NONE`] before the first print.
+    pub fn mean_price(&self, symbol: SymbolId) -> Price {
+        let found = self.symbols.get(symbol.index()).filter(|s| s.volume.0 > 0);
+        found.map_or(Price::NONE, |s| i64::try_from(s.value / i128::from(s.volume.0)).map_or(Price::NONE, Price))
     }
 
     /// Shares traded so far today.
@@ -188,6 +199,7 @@ impl State {
     /// What changed since the last sample.
     fn difference(&self, time: SessionTime, symbol: SymbolId) -> SampledUpdate {
         let (now, sent) = (&self.quote, &self.sent);
+        let traded = self.prints > 0;
         let bid = (now.bid != sent.bid).then_some(now.bid);
         let ask = (now.ask != sent.ask).then_some(now.ask);
         SampledUpdate {
@@ -197,10 +209,11 @@ impl State {
             bid_size: (bid.is_some() || now.bid_size != sent.bid_size).then_some(now.bid_size),
             ask,
             ask_size: (ask.is_some() || now.ask_size != sent.ask_size).then_some(now.ask_size),
-            last: self.traded.then_some(self.last),
-            last_size: self.traded.then_some(self.last_size),
-            volume: self.traded.then_some(self.volume),
-            last_time: self.traded.then_some(self.last_time),
+            last: traded.then_some(self.last),
+            last_size: traded.then_some(self.last_size),
+            volume: traded.then_some(self.volume),
+            last_time: traded.then_some(self.last_time),
+            prints: self.prints,
         }
     }
 }
@@ -252,6 +265,21 @@ mod tests {
         }
         assert_eq!(s.next_due(), Some(SessionTime(3 * MILLISECOND)));
         assert_eq!(seen, [(1, Some(Price(1_000_000)), Some(Qty(9))), (2, Some(Price(2_000_000)), None)]);
+    }
+
+    #[test]
+    fn without_a_period_every_event_is_a_sample() {
+        let mut s = Sampler::new(1, 7).every(0);
+        let mut seen = Vec::new();
+        for e in [quote(1, 1_000_000), quote(2, 2_000_000), trade(3, 2_000_000, 10), trade(4, 2_010_000, 5)] {
+            s.push(&e);
+            seen.push(s.due(e.time).map(|u| (u.time, u.bid, u.last, u.prints)));
+        }
+        let at = |ms: i64| SessionTime(ms * MILLISECOND);
+        let bid = |ms, p| Some((at(ms), Some(Price(p)), None, 0));
+        let last = |ms, p| Some((at(ms), None, Some(Price(p)), 1));
+        assert_eq!(seen, [bid(1, 1_000_000), bid(2, 2_000_000), last(3, 2_000_000), last(4, 2_010_000)]);
+        assert_eq!(s.mean_price(SymbolId(0)), Price((2_000_000 * 10 + 2_010_000 * 5) / 15));
     }
 
     #[test]

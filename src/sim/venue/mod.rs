@@ -29,17 +29,25 @@ mod commands;
 mod contracts;
 mod core;
 mod data;
+mod delayed;
+mod depth;
+mod entitlement;
 mod entry;
 mod fills;
 mod groups;
 mod history;
 mod house;
+mod lookups;
 mod orders;
+mod past;
 mod queries;
+mod quotes;
 mod reports;
 mod sessions;
 mod state;
 mod statements;
+mod streams;
+mod tape;
 mod terms;
 mod text;
 mod triggers;
@@ -53,6 +61,7 @@ use crate::sim::market::{MarketError, MarketSource, Reference};
 use crate::sim::referee::{Audit, Limits, MarketFacts, Referee};
 
 pub use agenda::Delays;
+pub use entitlement::{Entitlement, Entitlements};
 pub use state::{StateChange, StateError, VenueState};
 
 /// Rounds in which faults may strike at what other faults caused in one instant; the rest waits for the next call.
@@ -69,6 +78,8 @@ pub struct VenueConfig {
     pub lines_max: usize,
     /// Session time between samples of one symbol; 0 = every event is sent.
     pub sample_period: Nanos,
+    /// Which market data the account may have.
+    pub entitlements: Entitlements,
     /// Messages a second, all clients together, before error 100.
     pub messages_per_s_max: usize,
     /// How long orders and reports take.
@@ -94,6 +105,7 @@ impl Default for VenueConfig {
             cash: Money(1_000_000_000_000),
             lines_max: 100,
             sample_period: SAMPLE_PERIOD,
+            entitlements: Entitlements::default(),
             messages_per_s_max: 50,
             delays: Delays::default(),
             executions_end_when_empty: true,
