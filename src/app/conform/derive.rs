@@ -39,6 +39,8 @@ pub(super) fn derive(recording: &Recording) -> Fixture {
         executions_end_when_empty: !executions_without_end(recording),
         standing: standing(recording),
         fills: fills(recording),
+        own_orders: own_orders(recording),
+        foreign_requests: foreign_requests(recording, &foreign),
         contracts,
         foreign,
     }
@@ -145,16 +147,16 @@ fn whole(x: f64) -> i64 {
     x as i64
 }
 
-/// US stocks that the conversation speaks of, with a market; and the kinds of the other contracts.
-fn contracts(recording: &Recording) -> (Vec<Traded>, Vec<String>) {
+/// US stocks that the conversation speaks of, with a market; and the symbols of other contracts.
+fn contracts(recording: &Recording) -> (Vec<Traded>, BTreeSet<String>) {
     let mut stocks: BTreeMap<String, Traded> = BTreeMap::new();
     let mut foreign = BTreeSet::new();
     for m in recording.answers() {
         let Some((_, prefix)) = CONTRACTS.iter().find(|(id, _)| *id == m.id) else { continue };
         let at = |field: &str| m.text(&format!("{prefix}{field}")).to_string();
         let con_id = m.number(&format!("{prefix}1")).map_or(0, whole);
-        if !matches!(at("3").as_str(), "STK" | "") {
-            foreign.insert(at("3"));
+        if !matches!(at("3").as_str(), "STK" | "") || !matches!(at("10").as_str(), "USD" | "") {
+            foreign.insert(at("2"));
             continue;
         }
         note(&mut stocks, &at("2"), con_id, &at("9"), &at("12"));
@@ -169,8 +171,8 @@ fn contracts(recording: &Recording) -> (Vec<Traded>, Vec<String>) {
             | Request::ReqContractDetails { req_id, contract } => (*req_id, contract),
             _ => continue,
         };
-        if !matches!(c.sec_type.as_str(), "STK" | "") {
-            foreign.insert(c.sec_type.clone());
+        if !matches!(c.sec_type.as_str(), "STK" | "") || !matches!(c.currency.as_str(), "USD" | "") {
+            foreign.insert(c.symbol.clone());
         } else if !refused.contains(&i64::from(id)) {
             note(&mut stocks, &c.symbol, i64::from(c.con_id), &c.primary_exchange, &c.trading_class);
         }
@@ -185,7 +187,27 @@ fn contracts(recording: &Recording) -> (Vec<Traded>, Vec<String>) {
         }
         price(recording, c);
     }
-    (list, foreign.into_iter().collect())
+    (list, foreign)
+}
+
+/// Requests about contracts that are no US stocks; P&L requests name a contract by its id.
+fn foreign_requests(recording: &Recording, foreign: &BTreeSet<String>) -> BTreeSet<i64> {
+    let ids: BTreeSet<i64> = recording
+        .answers()
+        .filter_map(|m| {
+            let (_, prefix) = CONTRACTS.iter().find(|(id, _)| *id == m.id)?;
+            let is_foreign = foreign.contains(m.text(&format!("{prefix}2")));
+            is_foreign.then(|| m.number(&format!("{prefix}1")).map(whole)).flatten()
+        })
+        .collect();
+    let asked = recording.requests().filter_map(|r| match r {
+        Request::ReqPnlSingle { req_id, con_id, .. } => ids.contains(&i64::from(*con_id)).then_some(*req_id),
+        Request::ReqMktData { req_id, contract, .. }
+        | Request::ReqHistoricalData { req_id, contract, .. }
+        | Request::ReqContractDetails { req_id, contract } => foreign.contains(&contract.symbol).then_some(*req_id),
+        _ => None,
+    });
+    asked.map(i64::from).collect()
 }
 
 fn note(stocks: &mut BTreeMap<String, Traded>, symbol: &str, con_id: i64, primary: &str, class: &str) {
@@ -248,7 +270,7 @@ fn between(recording: &Recording) -> f64 {
     let (mut low, mut high) = (0.0_f64, f64::INFINITY);
     for r in recording.requests() {
         let Request::PlaceOrder { order, .. } = r else { continue };
-        if filled.contains(&i64::from(order.order_id)) || order.tif == "FOK" || order.tif == "IOC" {
+        if filled.contains(&i64::from(order.order_id)) {
             continue;
         }
         let buys = order.action == Some(Side::Buy);
@@ -368,6 +390,15 @@ fn open_order(m: &Message) -> (i32, Contract, Order) {
         ..Order::default()
     };
     (int("3.1"), contract, order)
+}
+
+/// Orders that the conversation's client sent, and those that stand.
+fn own_orders(recording: &Recording) -> BTreeSet<i64> {
+    let sent = recording.requests().filter_map(|r| match r {
+        Request::PlaceOrder { order, .. } => Some(i64::from(order.order_id)),
+        _ => None,
+    });
+    sent.chain(recording.answers().filter(|m| m.id == 5).filter_map(|m| m.number("1").map(whole))).collect()
 }
 
 /// The fills of the conversation, in order.

@@ -1,6 +1,7 @@
 //! What a conversation needs of the world: the account, its positions, the contracts with their prices, the clock, what
 //! the account may see. A file (`NAME.toml`) names some of it; what it leaves out is derived from the conversation.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
@@ -92,8 +93,12 @@ pub(super) struct Fixture {
     /// Orders that stand from before the conversation: client, contract, order.
     pub(super) standing: Vec<(i32, Contract, Order)>,
     pub(super) fills: Vec<Fill>,
-    /// Contracts of other kinds than US stocks, which the conversation speaks of.
-    pub(super) foreign: Vec<String>,
+    /// Orders that are told of in full: sent in the conversation, or standing.
+    pub(super) own_orders: BTreeSet<i64>,
+    /// Symbols of contracts that are no US stocks.
+    pub(super) foreign: BTreeSet<String>,
+    /// Requests about them.
+    pub(super) foreign_requests: BTreeSet<i64>,
 }
 
 impl Fixture {

@@ -228,7 +228,7 @@ pub(super) fn row(
 ) -> Row {
     let mut differences: Vec<String> = Vec::new();
     let mut listed: BTreeMap<String, String> = BTreeMap::new();
-    for d in found {
+    for d in found.iter().filter(|d| !rules::is_forgiven(d, fixture)) {
         match rules::reason(d, fixture) {
             Some(why) => drop(listed.entry(why.into()).or_insert_with(|| d.shown())),
             None => differences.push(d.shown()),

@@ -155,10 +155,13 @@ impl Record {
         symbol: SymbolId,
         side: Side,
         terms: Terms,
-        sent: Order,
+        mut sent: Order,
         status: Status,
         now: SessionTime,
     ) -> Self {
+        if terms.tif == Tif::Gtc && sent.auto_cancel_date.is_empty() {
+            sent.auto_cancel_date = super::text::gtc_end(now);
+        }
         Self {
             perm,
             client,

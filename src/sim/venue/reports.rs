@@ -1,7 +1,7 @@
 //! The messages about orders and fills, from their records.
 
 use super::contracts::contract;
-use super::orders::Record;
+use super::orders::{Record, Status};
 use super::text;
 use crate::clock::SessionTime;
 use crate::domain::{Money, Side};
@@ -85,7 +85,8 @@ fn echo(r: &Record, account: &str) -> Order {
 /// openOrder with the given status word; `fee` fills the commission of a closing leg's repetition.
 pub(super) fn open_order(r: &Record, reference: &Reference, account: &str, word: &str, fee: Option<Money>) -> Response {
     let mut state = OrderState { status: word.into(), ..OrderState::default() };
-    if let (true, Some((time, how))) = (r.status.is_final(), &r.completed) {
+    // Recorded: of a refused order openOrder does not say when and how it ended, only completedOrder does.
+    if let (true, Some((time, how))) = (r.status == Status::Filled, &r.completed) {
         state.completed_time.clone_from(time);
         state.completed_status.clone_from(how);
     }
@@ -124,10 +125,14 @@ pub(super) fn pair(r: &Record, reference: &Reference, account: &str, word: &str)
 
 /// completedOrder.
 pub(super) fn completed(r: &Record, reference: &Reference, account: &str) -> Response {
-    let Response::OpenOrder { contract, order, state } = open_order(r, reference, account, r.status.word(), None)
+    let Response::OpenOrder { contract, order, mut state } = open_order(r, reference, account, r.status.word(), None)
     else {
         return Response::CompletedOrdersEnd;
     };
+    if let Some((time, how)) = &r.completed {
+        state.completed_time.clone_from(time);
+        state.completed_status.clone_from(how);
+    }
     Response::CompletedOrder { contract, order, state }
 }
 

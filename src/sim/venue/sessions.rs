@@ -26,6 +26,8 @@ pub(super) struct Conn {
     /// Orders of other clients that it has been shown: it may cancel them.
     pub(super) shown: BTreeSet<i64>,
     pub(super) last_time_answer: Option<SessionTime>,
+    /// The highest order id that it was told.
+    pub(super) id_told: i32,
 }
 
 impl Conn {
@@ -40,6 +42,7 @@ impl Conn {
             pnl_single: BTreeMap::new(),
             shown: BTreeSet::new(),
             last_time_answer: None,
+            id_told: 0,
         }
     }
 }
