@@ -124,6 +124,7 @@ fn order() -> Order {
         trailing_percent: Some(1.5),
         trail_stop_price: Some(99.75),
         use_price_mgmt_algo: true,
+        open_close: "O".to_owned(),
         ..Order::default()
     }
 }

@@ -3,7 +3,8 @@
 use ibkr_trader::clock::SessionTime;
 use ibkr_trader::domain::Side;
 use ibkr_trader::sim::api::{
-    Contract, ContractDetails, Execution, ExecutionFilter, HistoricalBar, Order, OrderState, Request, Response,
+    Condition, Contract, ContractDetails, Execution, ExecutionFilter, HistoricalBar, Order, OrderState, Request,
+    Response, Test,
 };
 use proptest::prelude::*;
 
@@ -25,8 +26,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// What a client can place.
-    pub(crate) fn order()(
+    /// The fields of a plain order that a client can place.
+    fn plain()(
         (order_id, parent_id, oca_type, trigger_method, display_size) in any::<(i32, i32, i32, i32, i32)>(),
         (outside_rth, transmit, what_if, all_or_none, use_price_mgmt_algo) in any::<(bool, bool, bool, bool, bool)>(),
         action in prop::option::of(prop_oneof![Just(Side::Buy), Just(Side::Sell)]),
@@ -42,6 +43,134 @@ prop_compose! {
             display_size, good_after_time, trailing_percent, trail_stop_price, use_price_mgmt_algo,
             ..Order::default()
         }
+    }
+}
+
+prop_compose! {
+    fn condition()(kind in 0_usize..6, and in any::<bool>(), is_more in any::<bool>(), a in 0..i32::MAX, b in 0..i32::MAX,
+        price in price(), s in text(), t in text(), u in text()) -> Condition {
+        let test = match kind {
+            0 => Test::Price { is_more, price, con_id: a, exchange: s, trigger_method: b },
+            1 => Test::Time { is_more, time: s },
+            2 => Test::Margin { is_more, percent: a },
+            3 => Test::Execution { sec_type: s, exchange: t, symbol: u },
+            4 => Test::Volume { is_more, volume: a, con_id: b, exchange: s },
+            _ => Test::PercentChange { is_more, change_percent: price, con_id: a, exchange: s },
+        };
+        Condition { and, test }
+    }
+}
+
+/// The texts of an order that few use, set to `t`.
+fn rare_texts(t: &str, o: Order) -> Order {
+    let t = || t.to_owned();
+    Order {
+        open_close: t(),
+        fa_group: t(),
+        fa_method: t(),
+        fa_percentage: t(),
+        model_code: t(),
+        designated_location: t(),
+        rule_80a: t(),
+        settling_firm: t(),
+        delta_neutral_order_type: t(),
+        scale_table: t(),
+        active_start_time: t(),
+        active_stop_time: t(),
+        hedge_type: t(),
+        hedge_param: t(),
+        clearing_account: t(),
+        clearing_intent: t(),
+        algo_strategy: t(),
+        algo_id: t(),
+        adjusted_order_type: t(),
+        ext_operator: t(),
+        soft_dollar_name: t(),
+        soft_dollar_value: t(),
+        soft_dollar_display_name: t(),
+        advanced_error_override: t(),
+        manual_order_time: t(),
+        customer_account: t(),
+        ..o
+    }
+}
+
+/// Its flags, set to `b`.
+fn rare_flags(b: bool, o: Order) -> Order {
+    Order {
+        block_order: b,
+        sweep_to_fill: b,
+        hidden: b,
+        override_percentage_constraints: b,
+        opt_out_smart_routing: b,
+        not_held: b,
+        solicited: b,
+        randomize_size: b,
+        randomize_price: b,
+        is_oms_container: b,
+        discretionary_up_to_limit_price: b,
+        auto_cancel_parent: b,
+        professional_customer: b,
+        include_overnight: b,
+        imbalance_only: b,
+        post_only: b,
+        allow_pre_open: b,
+        ignore_open_auction: b,
+        deactivate: b,
+        ..o
+    }
+}
+
+/// Its numbers.
+fn rare_numbers(n: Option<i32>, x: Option<f64>, o: Order) -> Order {
+    Order {
+        min_qty: n,
+        scale_init_level_size: n,
+        scale_subs_level_size: n,
+        duration: n,
+        post_to_ats: n,
+        min_trade_qty: n,
+        min_compete_size: n,
+        manual_order_indicator: n,
+        exempt_code: n,
+        percent_offset: x,
+        volatility: x,
+        trigger_price: x,
+        adjusted_stop_price: x,
+        adjusted_stop_limit_price: x,
+        adjusted_trailing_amount: x,
+        lmt_price_offset: x,
+        cash_qty: x.filter(|c| *c != 0.0),
+        compete_against_best_offset: x,
+        mid_offset_at_whole: x,
+        mid_offset_at_half: x,
+        discretionary_amt: x.unwrap_or(0.0),
+        ..o
+    }
+}
+
+prop_compose! {
+    /// What a client can place.
+    pub(crate) fn order()(
+        plain in plain(), t in "[a-z]{0,6}", flags in any::<bool>(), n in prop::option::of(0..i32::MAX),
+        x in prop::option::of(price()), whole in 0..i32::MAX, conditions in prop::collection::vec(condition(), 0..3),
+        scale in prop::option::of(0.01..9.0_f64),
+    ) -> Order {
+        let o = rare_numbers(n, x, rare_flags(flags, rare_texts(&t, plain)));
+        let some = !conditions.is_empty();
+        let by = |o: Order| match scale {
+            None => o,
+            Some(increment) => Order {
+                scale_price_increment: Some(increment), scale_price_adjust_value: x, scale_price_adjust_interval: n,
+                scale_profit_offset: x, scale_auto_reset: flags, scale_init_position: n, scale_init_fill_qty: n,
+                scale_random_percent: flags, ..o
+            },
+        };
+        let params = if t.is_empty() { vec![] } else { vec![("a".to_owned(), t.clone()), ("b".to_owned(), String::new())] };
+        by(Order {
+            origin: whole, short_sale_slot: whole, adjustable_trailing_unit: whole, algo_params: params,
+            conditions_ignore_rth: some && flags, conditions_cancel_order: some, conditions, ..o
+        })
     }
 }
 

@@ -113,7 +113,7 @@ ORDER = dict(
     action="SELL", totalQuantity=12, orderType="STP LMT", lmtPrice=101.25, auxPrice=100.5, tif="GTD",
     goodTillDate="20260415-14:05:30", goodAfterTime="20260415-13:05:30", account="DU1", orderRef="ref",
     ocaGroup="group", ocaType=1, outsideRth=True, transmit=True, whatIf=True, parentId=41, displaySize=3,
-    triggerMethod=2, allOrNone=True, trailStopPrice=99.75, trailingPercent=1.5, usePriceMgmtAlgo=True,
+    triggerMethod=2, allOrNone=True, trailStopPrice=99.75, trailingPercent=1.5, usePriceMgmtAlgo=True, openClose="O",
 )
 FILTER = dict(clientId=7, acctCode="DU1", time="20260415-09:30:00", symbol="AAPL", secType="STK", exchange="NYSE",
               side="BUY")

@@ -2,12 +2,14 @@
 //! (`sim/wire`) turns frames into [`Request`] and [`Response`] into frames; the venue (`sim/venue`) is pure and
 //! knows no socket. Field names follow TWS; absent means the peer left the field unset.
 
+mod condition;
 mod contract;
 mod market;
 mod order;
 mod request;
 mod response;
 
+pub use condition::{Condition, Test};
 pub use contract::{Contract, ContractDetails};
 pub use market::HistoricalBar;
 pub use order::{Execution, ExecutionFilter, Order, OrderState};

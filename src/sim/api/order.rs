@@ -1,5 +1,6 @@
 //! Orders, their state and their fills.
 
+use super::condition::Condition;
 use crate::domain::Side;
 
 /// An order as the client sent it, and as openOrder echoes it.
@@ -44,6 +45,96 @@ pub struct Order {
     pub submitter: String,
     /// Echoed as 0 or 1.
     pub use_price_mgmt_algo: bool,
+    pub open_close: String,
+    /// 0 = a customer, 1 = a firm.
+    pub origin: i32,
+    pub block_order: bool,
+    pub sweep_to_fill: bool,
+    pub hidden: bool,
+    pub discretionary_amt: f64,
+    pub fa_group: String,
+    pub fa_method: String,
+    pub fa_percentage: String,
+    pub model_code: String,
+    /// 1 = shares at the broker, 2 = shares at `designated_location`.
+    pub short_sale_slot: i32,
+    pub designated_location: String,
+    /// Why a sale is exempt from Rule 201; written as −1 where it is not.
+    pub exempt_code: Option<i32>,
+    pub rule_80a: String,
+    pub settling_firm: String,
+    pub min_qty: Option<i32>,
+    /// Offset of a relative order, dollars.
+    pub percent_offset: Option<f64>,
+    pub override_percentage_constraints: bool,
+    pub volatility: Option<f64>,
+    pub delta_neutral_order_type: String,
+    pub scale_init_level_size: Option<i32>,
+    pub scale_subs_level_size: Option<i32>,
+    pub scale_price_increment: Option<f64>,
+    pub scale_price_adjust_value: Option<f64>,
+    pub scale_price_adjust_interval: Option<i32>,
+    pub scale_profit_offset: Option<f64>,
+    pub scale_auto_reset: bool,
+    pub scale_init_position: Option<i32>,
+    pub scale_init_fill_qty: Option<i32>,
+    pub scale_random_percent: bool,
+    pub scale_table: String,
+    pub active_start_time: String,
+    pub active_stop_time: String,
+    pub hedge_type: String,
+    pub hedge_param: String,
+    pub opt_out_smart_routing: bool,
+    pub clearing_account: String,
+    /// Echoed as `IB` where it is empty.
+    pub clearing_intent: String,
+    pub not_held: bool,
+    pub algo_strategy: String,
+    /// Tag and value, in the order in which they came.
+    pub algo_params: Vec<(String, String)>,
+    pub algo_id: String,
+    pub solicited: bool,
+    pub randomize_size: bool,
+    pub randomize_price: bool,
+    pub conditions: Vec<Condition>,
+    pub conditions_ignore_rth: bool,
+    pub conditions_cancel_order: bool,
+    /// What a stop turns into at `trigger_price`; echoed as `None` where it is empty.
+    pub adjusted_order_type: String,
+    pub trigger_price: Option<f64>,
+    pub adjusted_stop_price: Option<f64>,
+    pub adjusted_stop_limit_price: Option<f64>,
+    pub adjusted_trailing_amount: Option<f64>,
+    /// 0 = the trailing amount is in dollars, 100 = in percent.
+    pub adjustable_trailing_unit: i32,
+    /// How far a trailing limit's limit stands behind its stop.
+    pub lmt_price_offset: Option<f64>,
+    pub ext_operator: String,
+    pub soft_dollar_name: String,
+    pub soft_dollar_value: String,
+    pub soft_dollar_display_name: String,
+    pub cash_qty: Option<f64>,
+    pub is_oms_container: bool,
+    pub discretionary_up_to_limit_price: bool,
+    pub duration: Option<i32>,
+    pub post_to_ats: Option<i32>,
+    pub auto_cancel_parent: bool,
+    pub advanced_error_override: String,
+    pub manual_order_time: String,
+    pub min_trade_qty: Option<i32>,
+    pub min_compete_size: Option<i32>,
+    pub compete_against_best_offset: Option<f64>,
+    pub mid_offset_at_whole: Option<f64>,
+    pub mid_offset_at_half: Option<f64>,
+    pub customer_account: String,
+    pub professional_customer: bool,
+    pub include_overnight: bool,
+    pub manual_order_indicator: Option<i32>,
+    pub imbalance_only: bool,
+    pub post_only: bool,
+    pub allow_pre_open: bool,
+    pub ignore_open_auction: bool,
+    pub deactivate: bool,
 }
 
 /// The order state part of openOrder; the margin fields only answer a what-if.

@@ -1,17 +1,12 @@
-//! Parts that both directions share: absent fields, decimal texts, times, contracts, orders. Empty texts and
-//! zero ids that a gateway leaves out stay out; the fields that every recorded openOrder carries unchanged are
-//! written here once.
+//! Parts that both directions share: absent fields, decimal texts, times, contracts, order states. Empty texts and
+//! zero ids that a gateway leaves out stay out.
 
 use super::DecodeError;
 use crate::clock::{MILLISECOND, SessionTime};
-use crate::domain::Side;
 use crate::domain::calendar::{Civil, Date, from_new_york, new_york};
 use crate::sim::api;
-use crate::sim::wire::messages::{contract, order, order::Empty};
+use crate::sim::wire::messages::{contract, order};
 use std::fmt::Write as _;
-
-/// The share-holder text of every recorded openOrder.
-pub(super) const SHAREHOLDER: &str = "Not an insider or substantial shareholder";
 
 /// Empty = absent.
 pub(super) fn text(s: String) -> Option<String> {
@@ -142,115 +137,6 @@ pub(super) fn client_contract(c: api::Contract) -> Option<contract::Contract> {
 /// A contract as a gateway writes it: with strike 0 [recorded].
 pub(super) fn gateway_contract(c: api::Contract) -> Option<contract::Contract> {
     Some(contract::Contract { strike: Some(0.0), ..contract_of(c) })
-}
-
-/// Reads an order, either side's.
-pub(super) fn order_from(id: i32, o: order::Order) -> Result<api::Order, DecodeError> {
-    Ok(api::Order {
-        order_id: o.order_id.unwrap_or_default(),
-        client_id: o.client_id.unwrap_or_default(),
-        perm_id: o.perm_id.unwrap_or_default(),
-        parent_id: o.parent_id.unwrap_or_default(),
-        action: match o.action.as_deref() {
-            Some("BUY") => Some(Side::Buy),
-            Some("SELL") => Some(Side::Sell),
-            _ => None,
-        },
-        total_quantity: number(id, o.total_quantity.as_deref())?,
-        order_type: o.order_type.unwrap_or_default(),
-        limit_price: set(o.limit_price),
-        aux_price: set(o.aux_price),
-        tif: o.tif.unwrap_or_default(),
-        good_till_date: o.good_till_date.unwrap_or_default(),
-        account: o.account.unwrap_or_default(),
-        order_ref: o.order_ref.unwrap_or_default(),
-        oca_group: o.oca_group.unwrap_or_default(),
-        oca_type: o.oca_type.unwrap_or_default(),
-        outside_rth: o.outside_rth.unwrap_or_default(),
-        transmit: o.transmit.unwrap_or_default(),
-        what_if: o.what_if.unwrap_or_default(),
-        filled_quantity: number(id, o.filled_quantity.as_deref())?,
-        trigger_method: o.trigger_method.unwrap_or_default(),
-        all_or_none: o.all_or_none.unwrap_or_default(),
-        display_size: o.display_size.unwrap_or_default(),
-        good_after_time: o.good_after_time.unwrap_or_default(),
-        trailing_percent: set(o.trailing_percent),
-        trail_stop_price: set(o.trail_stop_price),
-        parent_perm_id: o.parent_perm_id.unwrap_or_default(),
-        auto_cancel_date: o.auto_cancel_date.unwrap_or_default(),
-        submitter: o.submitter.unwrap_or_default(),
-        use_price_mgmt_algo: o.use_price_mgmt_algo.unwrap_or_default() != 0,
-    })
-}
-
-/// What client and gateway write alike.
-fn order_of(o: api::Order) -> order::Order {
-    order::Order {
-        parent_id: Some(o.parent_id),
-        action: o.action.map(|s| s.as_str().to_owned()),
-        total_quantity: decimal(o.total_quantity),
-        order_type: text(o.order_type),
-        limit_price: o.limit_price,
-        aux_price: o.aux_price,
-        tif: text(o.tif),
-        account: text(o.account),
-        all_or_none: flag(o.all_or_none),
-        outside_rth: flag(o.outside_rth),
-        trailing_percent: o.trailing_percent,
-        trail_stop_price: o.trail_stop_price,
-        good_after_time: text(o.good_after_time),
-        good_till_date: text(o.good_till_date),
-        oca_group: text(o.oca_group),
-        order_ref: text(o.order_ref),
-        oca_type: Some(o.oca_type),
-        trigger_method: Some(o.trigger_method),
-        what_if: flag(o.what_if),
-        origin: Some(0),
-        exempt_code: Some(-1),
-        adjustable_trailing_unit: Some(0),
-        ..order::Order::default()
-    }
-}
-
-/// An order as a client places it.
-pub(super) fn client_order(o: api::Order) -> order::Order {
-    order::Order {
-        display_size: Some(o.display_size),
-        transmit: flag(o.transmit),
-        use_price_mgmt_algo: nonzero(i32::from(o.use_price_mgmt_algo)),
-        soft_dollar_tier: Some(Empty {}),
-        ..order_of(o)
-    }
-}
-
-/// An order as a gateway echoes it [recorded]: prices 0 where the order has none (a trail by
-/// percent leaves its aux price out), no transmit flag, and a set of fields that never changed on 204 recorded echoes.
-pub(super) fn gateway_order(o: api::Order) -> order::Order {
-    order::Order {
-        client_id: Some(o.client_id),
-        order_id: Some(o.order_id),
-        perm_id: Some(o.perm_id),
-        limit_price: Some(o.limit_price.unwrap_or(0.0)),
-        aux_price: if o.trailing_percent.is_some() { o.aux_price } else { Some(o.aux_price.unwrap_or(0.0)) },
-        clearing_intent: Some("IB".to_owned()),
-        volatility_type: Some(0),
-        reference_price_type: Some(0),
-        delta_neutral_order_type: Some("None".to_owned()),
-        delta_neutral_short_sale_slot: Some(0),
-        short_sale_slot: Some(0),
-        adjusted_order_type: Some("None".to_owned()),
-        no_auto_price_for_hedge: Some(true),
-        auto_cancel_date: text(o.auto_cancel_date.clone()),
-        filled_quantity: decimal(o.filled_quantity),
-        shareholder: Some(SHAREHOLDER.to_owned()),
-        route_marketable_to_bbo: Some(0),
-        parent_perm_id: nonzero(o.parent_perm_id),
-        use_price_mgmt_algo: Some(i32::from(o.use_price_mgmt_algo)),
-        submitter: text(o.submitter.clone()),
-        seek_price_improvement: Some(0),
-        what_if_type: nonzero(i32::from(o.what_if)),
-        ..order_of(o)
-    }
 }
 
 /// The order state, gateway's side.

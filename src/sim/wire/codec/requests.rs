@@ -1,7 +1,8 @@
 //! Protobuf frames of a client → [`Request`].
 
 use super::DecodeError;
-use super::convert::{order_from, shortened};
+use super::convert::shortened;
+use super::order::order_from;
 use crate::sim::api::{Contract, ExecutionFilter, Request};
 use crate::sim::wire::framing::Frame;
 use crate::sim::wire::messages::{PROTOBUF_OFFSET, account, contract, market, order, request_id as id, session};

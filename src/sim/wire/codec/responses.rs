@@ -2,7 +2,8 @@
 //! allocation a tick. `encode` names every variant and hands it to its topic's function, whose last arm is for
 //! the other topics' variants and never runs; a test encodes every variant.
 
-use super::convert::{bar_date, decimal, gateway_contract, gateway_order, millis, state_of, text, write_decimal};
+use super::convert::{bar_date, decimal, gateway_contract, millis, state_of, text, write_decimal};
+use super::order::gateway_order;
 use crate::sim::api::{ContractDetails, Execution, HistoricalBar, Response};
 use crate::sim::wire::framing::{FrameError, append_frame};
 use crate::sim::wire::messages::{PROTOBUF_OFFSET, account, contract, market, order, response_id as id, session};

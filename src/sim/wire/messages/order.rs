@@ -28,16 +28,30 @@ pub struct Order {
     pub tif: Option<String>,
     #[prost(string, optional, tag = "12")]
     pub account: Option<String>,
+    #[prost(string, optional, tag = "13")]
+    pub settling_firm: Option<String>,
+    #[prost(string, optional, tag = "14")]
+    pub clearing_account: Option<String>,
     #[prost(string, optional, tag = "15")]
     pub clearing_intent: Option<String>,
     #[prost(bool, optional, tag = "16")]
     pub all_or_none: Option<bool>,
+    #[prost(bool, optional, tag = "17")]
+    pub block_order: Option<bool>,
+    #[prost(bool, optional, tag = "18")]
+    pub hidden: Option<bool>,
     #[prost(bool, optional, tag = "19")]
     pub outside_rth: Option<bool>,
+    #[prost(bool, optional, tag = "20")]
+    pub sweep_to_fill: Option<bool>,
+    #[prost(double, optional, tag = "21")]
+    pub percent_offset: Option<f64>,
     #[prost(double, optional, tag = "22")]
     pub trailing_percent: Option<f64>,
     #[prost(double, optional, tag = "23")]
     pub trail_stop_price: Option<f64>,
+    #[prost(int32, optional, tag = "24")]
+    pub min_qty: Option<i32>,
     #[prost(string, optional, tag = "25")]
     pub good_after_time: Option<String>,
     #[prost(string, optional, tag = "26")]
@@ -46,10 +60,24 @@ pub struct Order {
     pub oca_group: Option<String>,
     #[prost(string, optional, tag = "28")]
     pub order_ref: Option<String>,
+    #[prost(string, optional, tag = "29")]
+    pub rule_80a: Option<String>,
     #[prost(int32, optional, tag = "30")]
     pub oca_type: Option<i32>,
     #[prost(int32, optional, tag = "31")]
     pub trigger_method: Option<i32>,
+    #[prost(string, optional, tag = "32")]
+    pub active_start_time: Option<String>,
+    #[prost(string, optional, tag = "33")]
+    pub active_stop_time: Option<String>,
+    #[prost(string, optional, tag = "34")]
+    pub fa_group: Option<String>,
+    #[prost(string, optional, tag = "35")]
+    pub fa_method: Option<String>,
+    #[prost(string, optional, tag = "36")]
+    pub fa_percentage: Option<String>,
+    #[prost(double, optional, tag = "37")]
+    pub volatility: Option<f64>,
     #[prost(int32, optional, tag = "38")]
     pub volatility_type: Option<i32>,
     #[prost(int32, optional, tag = "40")]
@@ -58,43 +86,208 @@ pub struct Order {
     pub delta_neutral_order_type: Option<String>,
     #[prost(int32, optional, tag = "46")]
     pub delta_neutral_short_sale_slot: Option<i32>,
+    #[prost(int32, optional, tag = "48")]
+    pub scale_init_level_size: Option<i32>,
+    #[prost(int32, optional, tag = "49")]
+    pub scale_subs_level_size: Option<i32>,
+    #[prost(double, optional, tag = "50")]
+    pub scale_price_increment: Option<f64>,
+    #[prost(double, optional, tag = "51")]
+    pub scale_price_adjust_value: Option<f64>,
+    #[prost(int32, optional, tag = "52")]
+    pub scale_price_adjust_interval: Option<i32>,
+    #[prost(double, optional, tag = "53")]
+    pub scale_profit_offset: Option<f64>,
+    #[prost(bool, optional, tag = "54")]
+    pub scale_auto_reset: Option<bool>,
+    #[prost(int32, optional, tag = "55")]
+    pub scale_init_position: Option<i32>,
+    #[prost(int32, optional, tag = "56")]
+    pub scale_init_fill_qty: Option<i32>,
+    #[prost(bool, optional, tag = "57")]
+    pub scale_random_percent: Option<bool>,
+    #[prost(string, optional, tag = "58")]
+    pub scale_table: Option<String>,
+    #[prost(string, optional, tag = "59")]
+    pub hedge_type: Option<String>,
+    #[prost(string, optional, tag = "60")]
+    pub hedge_param: Option<String>,
+    #[prost(string, optional, tag = "61")]
+    pub algo_strategy: Option<String>,
+    /// Entries of a map from text to text.
+    #[prost(message, repeated, tag = "62")]
+    pub algo_params: Vec<TagValue>,
+    #[prost(string, optional, tag = "63")]
+    pub algo_id: Option<String>,
     #[prost(bool, optional, tag = "65")]
     pub what_if: Option<bool>,
     #[prost(bool, optional, tag = "66")]
     pub transmit: Option<bool>,
+    #[prost(bool, optional, tag = "67")]
+    pub override_percentage_constraints: Option<bool>,
+    #[prost(string, optional, tag = "68")]
+    pub open_close: Option<String>,
     #[prost(int32, optional, tag = "69")]
     pub origin: Option<i32>,
     #[prost(int32, optional, tag = "70")]
     pub short_sale_slot: Option<i32>,
+    #[prost(string, optional, tag = "71")]
+    pub designated_location: Option<String>,
     #[prost(int32, optional, tag = "72")]
     pub exempt_code: Option<i32>,
+    #[prost(double, optional, tag = "76")]
+    pub discretionary_amt: Option<f64>,
+    #[prost(bool, optional, tag = "77")]
+    pub opt_out_smart_routing: Option<bool>,
+    #[prost(bool, optional, tag = "83")]
+    pub not_held: Option<bool>,
+    #[prost(bool, optional, tag = "85")]
+    pub solicited: Option<bool>,
+    #[prost(bool, optional, tag = "86")]
+    pub randomize_size: Option<bool>,
+    #[prost(bool, optional, tag = "87")]
+    pub randomize_price: Option<bool>,
     #[prost(string, optional, tag = "93")]
     pub adjusted_order_type: Option<String>,
+    #[prost(double, optional, tag = "94")]
+    pub trigger_price: Option<f64>,
+    #[prost(double, optional, tag = "95")]
+    pub adjusted_stop_price: Option<f64>,
+    #[prost(double, optional, tag = "96")]
+    pub adjusted_stop_limit_price: Option<f64>,
+    #[prost(double, optional, tag = "97")]
+    pub adjusted_trailing_amount: Option<f64>,
     #[prost(int32, optional, tag = "98")]
     pub adjustable_trailing_unit: Option<i32>,
-    /// Sent by clients, empty.
+    #[prost(double, optional, tag = "99")]
+    pub lmt_price_offset: Option<f64>,
+    #[prost(message, repeated, tag = "100")]
+    pub conditions: Vec<Condition>,
+    #[prost(bool, optional, tag = "101")]
+    pub conditions_cancel_order: Option<bool>,
+    #[prost(bool, optional, tag = "102")]
+    pub conditions_ignore_rth: Option<bool>,
+    #[prost(string, optional, tag = "103")]
+    pub model_code: Option<String>,
+    #[prost(string, optional, tag = "104")]
+    pub ext_operator: Option<String>,
+    /// Sent by clients, often empty.
     #[prost(message, optional, tag = "105")]
-    pub soft_dollar_tier: Option<Empty>,
+    pub soft_dollar_tier: Option<SoftDollarTier>,
+    #[prost(double, optional, tag = "106")]
+    pub cash_qty: Option<f64>,
     #[prost(bool, optional, tag = "111")]
     pub no_auto_price_for_hedge: Option<bool>,
+    #[prost(bool, optional, tag = "112")]
+    pub is_oms_container: Option<bool>,
+    #[prost(bool, optional, tag = "113")]
+    pub discretionary_up_to_limit_price: Option<bool>,
     #[prost(string, optional, tag = "114")]
     pub auto_cancel_date: Option<String>,
     #[prost(string, optional, tag = "115")]
     pub filled_quantity: Option<String>,
+    #[prost(bool, optional, tag = "117")]
+    pub auto_cancel_parent: Option<bool>,
     #[prost(string, optional, tag = "118")]
     pub shareholder: Option<String>,
+    #[prost(bool, optional, tag = "119")]
+    pub imbalance_only: Option<bool>,
     #[prost(int32, optional, tag = "120")]
     pub route_marketable_to_bbo: Option<i32>,
     #[prost(int64, optional, tag = "121")]
     pub parent_perm_id: Option<i64>,
     #[prost(int32, optional, tag = "122")]
     pub use_price_mgmt_algo: Option<i32>,
+    #[prost(int32, optional, tag = "123")]
+    pub duration: Option<i32>,
+    #[prost(int32, optional, tag = "124")]
+    pub post_to_ats: Option<i32>,
+    #[prost(string, optional, tag = "125")]
+    pub advanced_error_override: Option<String>,
+    #[prost(string, optional, tag = "126")]
+    pub manual_order_time: Option<String>,
+    #[prost(int32, optional, tag = "127")]
+    pub min_trade_qty: Option<i32>,
+    #[prost(int32, optional, tag = "128")]
+    pub min_compete_size: Option<i32>,
+    #[prost(double, optional, tag = "129")]
+    pub compete_against_best_offset: Option<f64>,
+    #[prost(double, optional, tag = "130")]
+    pub mid_offset_at_whole: Option<f64>,
+    #[prost(double, optional, tag = "131")]
+    pub mid_offset_at_half: Option<f64>,
+    #[prost(string, optional, tag = "132")]
+    pub customer_account: Option<String>,
+    #[prost(bool, optional, tag = "133")]
+    pub professional_customer: Option<bool>,
+    #[prost(bool, optional, tag = "135")]
+    pub include_overnight: Option<bool>,
+    #[prost(int32, optional, tag = "136")]
+    pub manual_order_indicator: Option<i32>,
     #[prost(string, optional, tag = "137")]
     pub submitter: Option<String>,
+    #[prost(bool, optional, tag = "138")]
+    pub deactivate: Option<bool>,
+    #[prost(bool, optional, tag = "139")]
+    pub post_only: Option<bool>,
+    #[prost(bool, optional, tag = "140")]
+    pub allow_pre_open: Option<bool>,
+    #[prost(bool, optional, tag = "141")]
+    pub ignore_open_auction: Option<bool>,
     #[prost(int32, optional, tag = "142")]
     pub seek_price_improvement: Option<i32>,
     #[prost(int32, optional, tag = "143")]
     pub what_if_type: Option<i32>,
+}
+
+/// One entry of a map from text to text.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TagValue {
+    #[prost(string, optional, tag = "1")]
+    pub tag: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub value: Option<String>,
+}
+
+/// A condition of any type; each uses some of the fields.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Condition {
+    #[prost(int32, optional, tag = "1")]
+    pub kind: Option<i32>,
+    #[prost(bool, optional, tag = "2")]
+    pub and: Option<bool>,
+    #[prost(bool, optional, tag = "3")]
+    pub is_more: Option<bool>,
+    #[prost(int32, optional, tag = "4")]
+    pub con_id: Option<i32>,
+    #[prost(string, optional, tag = "5")]
+    pub exchange: Option<String>,
+    #[prost(string, optional, tag = "6")]
+    pub symbol: Option<String>,
+    #[prost(string, optional, tag = "7")]
+    pub sec_type: Option<String>,
+    #[prost(int32, optional, tag = "8")]
+    pub percent: Option<i32>,
+    #[prost(double, optional, tag = "9")]
+    pub change_percent: Option<f64>,
+    #[prost(double, optional, tag = "10")]
+    pub price: Option<f64>,
+    #[prost(int32, optional, tag = "11")]
+    pub trigger_method: Option<i32>,
+    #[prost(string, optional, tag = "12")]
+    pub time: Option<String>,
+    #[prost(int32, optional, tag = "13")]
+    pub volume: Option<i32>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SoftDollarTier {
+    #[prost(string, optional, tag = "1")]
+    pub name: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub value: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    pub display_name: Option<String>,
 }
 
 /// A message that is present without content.

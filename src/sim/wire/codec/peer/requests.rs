@@ -1,7 +1,8 @@
 //! [`Request`] → protobuf frames, as a client writes them.
 
 use crate::sim::api::{Contract, ExecutionFilter, Order, Request};
-use crate::sim::wire::codec::convert::{client_contract, client_order, flag, nonzero, text};
+use crate::sim::wire::codec::convert::{client_contract, flag, nonzero, text};
+use crate::sim::wire::codec::order::client_order;
 use crate::sim::wire::codec::responses::{put, put_empty, put_id};
 use crate::sim::wire::framing::FrameError;
 use crate::sim::wire::messages::{account, contract, market, order, request_id as id, session};

@@ -3,7 +3,8 @@
 use crate::clock::SessionTime;
 use crate::sim::api::{ContractDetails, Execution, HistoricalBar, Response};
 use crate::sim::wire::codec::DecodeError;
-use crate::sim::wire::codec::convert::{from_millis, number, order_from, parse_bar_date, state_from};
+use crate::sim::wire::codec::convert::{from_millis, number, parse_bar_date, state_from};
+use crate::sim::wire::codec::order::order_from;
 use crate::sim::wire::codec::requests::read;
 use crate::sim::wire::framing::Frame;
 use crate::sim::wire::messages::{PROTOBUF_OFFSET, account, contract, market, order, response_id as ids, session};

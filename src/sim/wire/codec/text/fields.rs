@@ -47,6 +47,8 @@ pub(super) trait Fields {
     fn number(&mut self, value: &mut f64);
     /// A number that may be unset, which is written as `unset`.
     fn optional(&mut self, value: &mut Option<f64>, unset: &str);
+    /// An integer that may be unset, which is written as `unset`.
+    fn optional_int(&mut self, value: &mut Option<i32>, unset: &str);
     /// A field that the vocabulary lacks: written as `content`; read and forgotten, also if it is missing.
     fn constant(&mut self, content: &str) -> Skipped;
     /// A count of what follows; a read one is never more than the fields left.
@@ -89,6 +91,32 @@ pub(super) trait Fields {
             self.constant("");
         }
         n
+    }
+
+    /// A text that is written as `usual` where it is empty.
+    fn named(&mut self, value: &mut String, usual: &str) {
+        if self.reads() {
+            self.text(value);
+            if value == usual {
+                value.clear();
+            }
+        } else if value.is_empty() {
+            self.constant(usual);
+        } else {
+            self.text(value);
+        }
+    }
+
+    /// A count and so many pairs of texts.
+    fn pairs(&mut self, list: &mut Vec<(String, String)>) {
+        let n = self.count(list.len());
+        if self.reads() {
+            *list = vec![<(String, String)>::default(); n];
+        }
+        for (tag, value) in list.iter_mut() {
+            self.text(tag);
+            self.text(value);
+        }
     }
 
     /// A text in which what is not printable ASCII is written as `\uXXXX`.
@@ -200,6 +228,15 @@ impl Fields for Writer<'_> {
     fn optional(&mut self, value: &mut Option<f64>, unset: &str) {
         match set(*value) {
             Some(mut x) => self.number(&mut x),
+            None => {
+                self.constant(unset);
+            }
+        }
+    }
+
+    fn optional_int(&mut self, value: &mut Option<i32>, unset: &str) {
+        match value {
+            Some(n) => self.int(n),
             None => {
                 self.constant(unset);
             }
@@ -352,6 +389,15 @@ impl Fields for Reader<'_> {
                 None
             }
         };
+    }
+
+    fn optional_int(&mut self, value: &mut Option<i32>, _: &str) {
+        let mut number = None;
+        self.optional(&mut number, "");
+        let whole = number.filter(|n| n.fract() == 0.0 && *n < f64::from(i32::MAX) && *n >= f64::from(i32::MIN));
+        #[allow(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
+        let whole = whole.map(|n| n as i32);
+        *value = whole;
     }
 
     fn constant(&mut self, _: &str) -> Skipped {

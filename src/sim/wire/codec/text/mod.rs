@@ -11,6 +11,7 @@ mod account;
 mod blank;
 mod fields;
 mod market;
+mod order_parts;
 mod orders;
 mod place_order;
 mod requests;

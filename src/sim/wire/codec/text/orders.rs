@@ -4,9 +4,9 @@
 
 use super::fields::{Fields, UNSET, UNSET_INT};
 use super::market::contract;
+use super::order_parts as part;
 use crate::sim::api::{Contract, Execution, Order, OrderState, Response};
-use crate::sim::wire::codec::DecodeError;
-use crate::sim::wire::codec::convert::SHAREHOLDER;
+use crate::sim::wire::codec::order::{NONE, SHAREHOLDER, USUAL_CLEARING};
 
 /// Every version.
 const ALWAYS: i32 = i32::MAX;
@@ -108,76 +108,93 @@ fn open_order(f: &mut impl Fields, c: &mut Contract, o: &mut Order, s: &mut Orde
     f.int(&mut o.client_id);
     f.long(&mut o.perm_id);
     f.flag(&mut o.outside_rth);
-    // Hidden, discretionary amount.
-    f.constants(&["0", "0"]);
+    f.flag(&mut o.hidden);
+    f.number(&mut o.discretionary_amt);
     f.text(&mut o.good_after_time);
-    // Share allocation; advisor group, method, percentage, and below 177 profile; model.
-    f.versioned(&[(0, ALWAYS, ""), (0, ALWAYS, ""), (0, ALWAYS, ""), (0, ALWAYS, ""), (0, 177, ""), (0, ALWAYS, "")]);
-    f.text(&mut o.good_till_date);
-    // Rule 80A, percent offset, settling firm, short sale slot and location, exempt code, auction strategy;
-    // starting and reference price, delta, stock range.
-    f.constants(&["", "", "", "0", "", "-1", "0", "", "", "", "", ""]);
-    f.int(&mut o.display_size);
-    // Block, sweep to fill.
-    f.constants(&["0", "0"]);
-    f.flag(&mut o.all_or_none);
-    // Minimum quantity.
+    // Share allocation.
     f.constant("");
+    part::advisor(f, o);
+    f.text(&mut o.model_code);
+    f.text(&mut o.good_till_date);
+    f.text(&mut o.rule_80a);
+    f.optional(&mut o.percent_offset, "");
+    f.text(&mut o.settling_firm);
+    part::short_sale(f, o);
+    // Auction strategy; starting and reference price, delta, stock range.
+    f.constants(&["0", "", "", "", "", ""]);
+    f.int(&mut o.display_size);
+    f.flag(&mut o.block_order);
+    f.flag(&mut o.sweep_to_fill);
+    f.flag(&mut o.all_or_none);
+    f.optional_int(&mut o.min_qty, "");
     f.int(&mut o.oca_type);
     // Electronic only, firm quotes only, price cap.
     f.constants(&["0", "0", ""]);
     f.int(&mut o.parent_id);
     f.int(&mut o.trigger_method);
-    volatility(f, &["0", "", "", "", "?", "0", "0", ""]);
+    volatility(f, o, &["0", "", "", "", "?", "0", "0", ""]);
     trail(f, o);
     // Basis points and their type, description of the combination.
     f.constants(&["", "", ""]);
-    lists_and_scale(f);
-    // Out of smart routing.
-    f.constant("0");
-    clearing_and_algo(f);
+    lists_and_scale(f, o);
+    f.flag(&mut o.opt_out_smart_routing);
+    clearing_and_algo(f, o);
     f.flag(&mut o.what_if);
     order_state(f, s);
-    // Randomized size and price.
-    f.constants(&["0", "0"]);
-    benchmark_and_conditions(f, &o.order_type);
+    f.flag(&mut o.randomize_size);
+    f.flag(&mut o.randomize_price);
+    benchmark_and_conditions(f, o);
     open_order_tail(f, o);
 }
 
 /// From the adjusted order type on.
 fn open_order_tail(f: &mut impl Fields, o: &mut Order) {
-    // Adjusted order type, trigger price.
-    f.constants(&["None", UNSET]);
+    f.named(&mut o.adjusted_order_type, NONE);
+    f.optional(&mut o.trigger_price, UNSET);
     f.optional(&mut o.trail_stop_price, UNSET);
-    // Limit offset, adjusted stop, limit, trailing amount and unit; soft dollar tier; cash quantity; hedge
-    // pricing off, container, discretionary up to the limit.
-    f.constants(&[UNSET, UNSET, UNSET, UNSET, "0", "", "", "", "0", "1", "0", "0"]);
+    part::limit_offset(f, o);
+    part::adjusted(f, o, UNSET);
+    f.text(&mut o.soft_dollar_name);
+    f.text(&mut o.soft_dollar_value);
+    f.text(&mut o.soft_dollar_display_name);
+    cash_quantity(f, o);
+    // Hedge pricing off.
+    f.constant("1");
+    f.flag(&mut o.is_oms_container);
+    f.flag(&mut o.discretionary_up_to_limit_price);
     f.flag(&mut o.use_price_mgmt_algo);
-    f.versioned(&[
-        // Duration, post to ATS, cancelled with the parent.
-        (158, ALWAYS, UNSET_INT),
-        (160, ALWAYS, UNSET_INT),
-        (162, ALWAYS, "0"),
-        // Minimum trade, minimum compete, compete offset, mid offsets.
-        (170, ALWAYS, ""),
-        (170, ALWAYS, ""),
-        (170, ALWAYS, ""),
-        (170, ALWAYS, ""),
-        (170, ALWAYS, ""),
-        // Customer account, professional, accrued interest, overnight.
-        (183, ALWAYS, ""),
-        (184, ALWAYS, "0"),
-        (185, ALWAYS, ""),
-        (189, ALWAYS, "0"),
-        // External operator, manual order indicator.
-        (193, ALWAYS, ""),
-        (193, ALWAYS, UNSET_INT),
-    ]);
+    if f.since(158) {
+        f.optional_int(&mut o.duration, UNSET_INT);
+    }
+    if f.since(160) {
+        f.optional_int(&mut o.post_to_ats, UNSET_INT);
+    }
+    if f.since(162) {
+        f.flag(&mut o.auto_cancel_parent);
+    }
+    part::competing(f, o);
+    part::customer(f, o);
+    // Accrued interest.
+    f.versioned(&[(185, ALWAYS, "")]);
+    if f.since(189) {
+        f.flag(&mut o.include_overnight);
+    }
+    if f.since(193) {
+        f.text(&mut o.ext_operator);
+        f.optional_int(&mut o.manual_order_indicator, UNSET_INT);
+    }
     if f.since(198) {
         f.text(&mut o.submitter);
     }
-    // Imbalance only.
-    f.versioned(&[(199, ALWAYS, "0")]);
+    if f.since(199) {
+        f.flag(&mut o.imbalance_only);
+    }
+}
+
+/// Cash quantity, written as 0 where there is none.
+fn cash_quantity(f: &mut impl Fields, o: &mut Order) {
+    f.optional(&mut o.cash_qty, "0");
+    o.cash_qty = o.cash_qty.filter(|c| *c != 0.0);
 }
 
 fn completed_order(f: &mut impl Fields, c: &mut Contract, o: &mut Order, s: &mut OrderState) {
@@ -185,53 +202,54 @@ fn completed_order(f: &mut impl Fields, c: &mut Contract, o: &mut Order, s: &mut
     order_head(f, o);
     f.long(&mut o.perm_id);
     f.flag(&mut o.outside_rth);
-    // Hidden, discretionary amount.
-    f.constants(&["0", "0"]);
+    f.flag(&mut o.hidden);
+    f.number(&mut o.discretionary_amt);
     f.text(&mut o.good_after_time);
-    // Advisor group, method, percentage, and below 177 profile; model.
-    f.versioned(&[(0, ALWAYS, ""), (0, ALWAYS, ""), (0, ALWAYS, ""), (0, 177, ""), (0, ALWAYS, "")]);
+    part::advisor(f, o);
+    f.text(&mut o.model_code);
     f.text(&mut o.good_till_date);
-    // Rule 80A, percent offset, settling firm, short sale slot and location, exempt code; starting and reference
-    // price, delta, stock range.
-    f.constants(&["", "", "", "0", "", "-1", "", "", "", "", ""]);
+    f.text(&mut o.rule_80a);
+    f.optional(&mut o.percent_offset, "");
+    f.text(&mut o.settling_firm);
+    part::short_sale(f, o);
+    // Starting and reference price, delta, stock range.
+    f.constants(&["", "", "", "", ""]);
     f.int(&mut o.display_size);
-    // Sweep to fill.
-    f.constant("0");
+    f.flag(&mut o.sweep_to_fill);
     f.flag(&mut o.all_or_none);
-    // Minimum quantity.
-    f.constant("");
+    f.optional_int(&mut o.min_qty, "");
     f.int(&mut o.oca_type);
     f.int(&mut o.trigger_method);
-    volatility(f, &["0", "0", "0", ""]);
+    volatility(f, o, &["0", "0", "0", ""]);
     trail(f, o);
     // Description of the combination.
     f.constant("");
-    lists_and_scale(f);
-    clearing_and_algo(f);
+    lists_and_scale(f, o);
+    clearing_and_algo(f, o);
     f.text(&mut s.status);
-    // Randomized size and price.
-    f.constants(&["0", "0"]);
-    benchmark_and_conditions(f, &o.order_type);
+    f.flag(&mut o.randomize_size);
+    f.flag(&mut o.randomize_price);
+    benchmark_and_conditions(f, o);
     f.optional(&mut o.trail_stop_price, UNSET);
-    // Limit offset, cash quantity, hedge pricing off, container.
-    f.constants(&[UNSET, "0", "1", "0"]);
+    part::limit_offset(f, o);
+    cash_quantity(f, o);
+    // Hedge pricing off.
+    f.constant("1");
+    f.flag(&mut o.is_oms_container);
     f.text(&mut o.auto_cancel_date);
     f.number(&mut o.filled_quantity);
-    // Reference future, cancelled with the parent, shareholder, imbalance only, routed to the BBO.
-    f.constants(&["0", "0", SHAREHOLDER, "0", "0"]);
+    // Reference future.
+    f.constant("0");
+    f.flag(&mut o.auto_cancel_parent);
+    f.constant(SHAREHOLDER);
+    f.flag(&mut o.imbalance_only);
+    // Routed to the BBO.
+    f.constant("0");
     f.long(&mut o.parent_perm_id);
     f.text(&mut s.completed_time);
     f.text(&mut s.completed_status);
-    // Minimum trade, minimum compete, compete offset, mid offsets; customer account, professional.
-    f.versioned(&[
-        (170, ALWAYS, ""),
-        (170, ALWAYS, ""),
-        (170, ALWAYS, ""),
-        (170, ALWAYS, ""),
-        (170, ALWAYS, ""),
-        (183, ALWAYS, ""),
-        (184, ALWAYS, "0"),
-    ]);
+    part::competing(f, o);
+    part::customer(f, o);
     if f.since(198) {
         f.text(&mut o.submitter);
     }
@@ -248,19 +266,23 @@ fn order_head(f: &mut impl Fields, o: &mut Order) {
     f.text(&mut o.tif);
     f.text(&mut o.oca_group);
     f.text(&mut o.account);
-    // Open or close, origin.
-    f.constants(&["", "0"]);
+    f.text(&mut o.open_close);
+    f.int(&mut o.origin);
     f.text(&mut o.order_ref);
 }
 
 /// Volatility and delta-neutral fields; `details` follow a delta-neutral order type, `None` included.
-fn volatility(f: &mut impl Fields, details: &[&str]) {
-    f.constants(&["", "0"]);
-    let with_details = f.constant("None").filled;
+fn volatility(f: &mut impl Fields, o: &mut Order, details: &[&str]) {
+    f.optional(&mut o.volatility, "");
+    // Volatility type.
+    f.constant("0");
+    let mut kind = if o.delta_neutral_order_type.is_empty() { NONE.into() } else { o.delta_neutral_order_type.clone() };
+    f.text(&mut kind);
     f.constant("");
-    if with_details {
+    if !kind.is_empty() {
         f.constants(details);
     }
+    o.delta_neutral_order_type = if kind == NONE { String::new() } else { kind };
     // Continuous update, reference price type.
     f.constants(&["0", "0"]);
 }
@@ -271,63 +293,28 @@ fn trail(f: &mut impl Fields, o: &mut Order) {
 }
 
 /// Legs, their prices and routing parameters; scale and hedge fields.
-fn lists_and_scale(f: &mut impl Fields) {
+fn lists_and_scale(f: &mut impl Fields, o: &mut Order) {
     f.skipped_list(8);
     f.skipped_list(1);
     f.skipped_list(2);
-    f.constants(&[UNSET_INT, UNSET_INT]);
-    if f.constant("").positive {
-        f.constants(&[""; 7]);
-    }
-    if f.constant("").filled {
-        f.constant("");
-    }
+    part::scale(f, o, UNSET_INT);
+    part::hedge(f, o);
 }
 
 /// Clearing account and intent, not held, delta-neutral contract, algo, solicited.
-fn clearing_and_algo(f: &mut impl Fields) {
-    f.constants(&["", "IB", "0"]);
-    if f.constant("0").positive {
-        f.constants(&[""; 3]);
-    }
-    if f.constant("").filled {
-        f.skipped_list(2);
-    }
-    f.constant("0");
+fn clearing_and_algo(f: &mut impl Fields, o: &mut Order) {
+    f.text(&mut o.clearing_account);
+    f.named(&mut o.clearing_intent, USUAL_CLEARING);
+    part::not_held_and_algo(f, o);
+    f.flag(&mut o.solicited);
 }
 
 /// Fields of an order pegged to a benchmark, and conditions.
-fn benchmark_and_conditions(f: &mut impl Fields, order_type: &str) {
-    if matches!(order_type, "PEG BENCH" | "PEGBENCH") {
+fn benchmark_and_conditions(f: &mut impl Fields, o: &mut Order) {
+    if matches!(o.order_type.as_str(), "PEG BENCH" | "PEGBENCH") {
         f.constants(&["0", "0", "0", "0", ""]);
     }
-    conditions(f);
-}
-
-/// Conditions of an order, which the vocabulary lacks: each is its type, the link to the next, and by type 2 to 5
-/// more; two flags follow the last.
-pub(super) fn conditions(f: &mut impl Fields) {
-    let n = f.count(0);
-    for _ in 0..n {
-        let mut kind = 0;
-        f.int(&mut kind);
-        // Price; time; margin; execution; volume; percent change.
-        let fields: &[&str] = match kind {
-            1 => &["", "", "", "", "", ""],
-            3 | 4 => &["", "", ""],
-            5 => &["", "", "", ""],
-            6 | 7 => &["", "", "", "", ""],
-            _ => {
-                let (id, text) = (f.id(), format!("condition type {kind}"));
-                f.fail(DecodeError::Decimal { id, text });
-                return;
-            }
-        };
-        f.constants(fields);
-    }
-    if n > 0 {
-        f.constants(&["", ""]);
-    }
+    part::conditions(f, o);
 }
 
 /// The status, margin and commission part of openOrder.
