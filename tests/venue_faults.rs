@@ -105,7 +105,13 @@ fn tell(scenarios: Vec<Scenario>, seed: u64) -> Story {
     s.ask(Request::StartApi { client_id: 1 });
     for (req_id, con_id) in [(901, AAPL), (902, FELL)] {
         let generic_ticks = String::new();
-        s.ask(Request::ReqMktData { req_id, contract: contract(con_id), generic_ticks, snapshot: false });
+        s.ask(Request::ReqMktData {
+            req_id,
+            contract: contract(con_id),
+            generic_ticks,
+            snapshot: false,
+            regulatory: false,
+        });
     }
     s.to(1);
     s.b.place(1, Order { what_if: true, ..limit(Side::Buy, 100, 309.15) });

@@ -311,6 +311,7 @@ fn lines_are_a_budget_and_ids_are_unique() {
         req_id,
         contract: contract(con_id),
         generic_ticks: "236".into(),
+        regulatory: false,
         snapshot: false,
     };
     b.ask(1, data(1, AAPL));
@@ -334,8 +335,13 @@ fn ticks_come_sampled_with_volume_in_hundreds() {
     let mut b = Bench::new();
     b.log_in(1);
     b.seconds(1);
-    let request =
-        Request::ReqMktData { req_id: 1, contract: contract(AAPL), generic_ticks: String::new(), snapshot: false };
+    let request = Request::ReqMktData {
+        req_id: 1,
+        contract: contract(AAPL),
+        generic_ticks: String::new(),
+        snapshot: false,
+        regulatory: false,
+    };
     b.ask(1, request);
     b.out.clear();
     b.trade(0, 309.16, 1);
@@ -574,6 +580,7 @@ fn stepping_by_next_due_is_the_same_as_jumping() {
             req_id: 1,
             contract: contract(con_id),
             generic_ticks: String::new(),
+            regulatory: false,
             snapshot: false,
         };
         venue.handle(start, ConnId(1), data, &mut out);

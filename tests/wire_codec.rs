@@ -41,7 +41,7 @@ proptest! {
     fn every_answer_survives(p in parts()) {
         let all = answers(p);
         // All variants but `Disconnect`, which has no frame.
-        prop_assert_eq!(names(&all).len(), 34);
+        prop_assert_eq!(names(&all).len(), 34 + 12 + 11);
         for response in all {
             prop_assert_eq!(respond(response.clone()), response);
         }
@@ -51,7 +51,7 @@ proptest! {
     fn every_request_survives(p in parts(), order in order()) {
         let all = requests(p, order);
         // All variants but `Disconnected`, which has no frame.
-        prop_assert_eq!(names(&all).len(), 30);
+        prop_assert_eq!(names(&all).len(), 30 + 8 + 11);
         for r in all {
             prop_assert_eq!(request(r.clone()), r);
         }

@@ -905,11 +905,10 @@ fn what_is_not_served_is_told_with_its_request_id() {
         _ => vec![],
     });
     let client = gateway.client();
-    let contract = IbContract::stock("AAPL").build();
-    let refused = client.head_timestamp(&contract, WhatToShow::Trades, TradingHours::Regular).unwrap_err();
+    let refused = client.wsh_metadata().unwrap_err();
     assert!(refused.to_string().contains("not served by this gateway"), "{refused}");
     let asked = gateway.requests(|r| r.len() >= 2);
-    assert!(matches!(asked[1], Request::Unserved { msg_id: 87, req_id } if req_id > 0), "{asked:?}");
+    assert!(matches!(asked[1], Request::Unserved { msg_id: 100, req_id } if req_id > 0), "{asked:?}");
 }
 
 #[test]

@@ -12,7 +12,10 @@
 mod wire_parts;
 
 use ibkr_trader::clock::SessionTime;
-use ibkr_trader::sim::api::{Contract, ContractDetails, Order, OrderState, Request, Response};
+use ibkr_trader::sim::api::{
+    Contract, ContractDetails, LookupRequest, LookupResponse, Order, OrderState, Request, Response, Stream,
+    StreamRequest,
+};
 use ibkr_trader::sim::wire::codec::{Codec, DecodeError, peer};
 use ibkr_trader::sim::wire::handshake::{Hello, ServerVersion, VERSION_MAX, VERSION_MIN, negotiate};
 use proptest::prelude::*;
@@ -207,6 +210,11 @@ fn kept(version: i32, response: Response) -> Response {
             realized_pnl,
             account,
         },
+        Response::Lookup(LookupResponse::PositionMulti { req_id, account, model, contract, position, avg_cost }) => {
+            let contract = placeless(contract);
+            let row = LookupResponse::PositionMulti { req_id, account, model, contract, position, avg_cost };
+            Response::Lookup(row)
+        }
         other => other,
     }
 }
@@ -219,7 +227,8 @@ proptest! {
         for version in VERSION_MIN..=VERSION_MAX {
             for response in answers(p.clone()) {
                 let ranged = matches!(response, Response::HistoricalData { .. } | Response::HistoricalDataEnd { .. });
-                if version < 196 && ranged {
+                let settings = matches!(response, Response::Lookup(LookupResponse::Config { .. }));
+                if (version < 196 && ranged) || (version < 213 && settings) {
                     continue;
                 }
                 let frame = encode(version, response.clone());
@@ -252,6 +261,10 @@ proptest! {
     fn every_request_survives_at_every_version(p in parts(), order in order()) {
         for version in VERSION_MIN..=VERSION_MAX {
             for request in requests(p.clone(), order.clone()) {
+                // The settings have no text form.
+                if version < 213 && matches!(request, Request::Lookup(LookupRequest::Config { .. })) {
+                    continue;
+                }
                 let mut frame = Vec::new();
                 peer::encode_request_at(at(version), request.clone(), &mut frame).unwrap();
                 let expected = if is_protobuf(version, &frame) { request } else { placed(version, request) };
@@ -319,12 +332,17 @@ fn a_message_that_ends_early_says_which_field_is_missing() {
 fn requests_that_are_not_served_keep_their_id() {
     let codec = Codec::new(at(178));
     let unserved = |msg_id, req_id| Ok(Request::Unserved { msg_id, req_id });
-    // Depth tells its request id behind the version, symbol search first, news providers have none.
-    assert_eq!(codec.decode_body(b"10\x005\x0077\x00265598\0"), unserved(10, 77));
-    assert_eq!(codec.decode_body(b"81\x0077\0AAP\0"), unserved(81, 77));
+    // Fundamentals tell their request id behind the version, news articles first, news providers have none.
+    assert_eq!(codec.decode_body(b"52\x002\x0077\x00265598\0"), unserved(52, 77));
+    assert_eq!(codec.decode_body(b"84\x0077\0BZ\0"), unserved(84, 77));
     assert_eq!(codec.decode_body(b"85\0"), unserved(85, -1));
     assert_eq!(codec.decode_body(b"500\x0077\0"), unserved(500, -1));
     assert_eq!(codec.decode_body(b"14\x001\x002\0"), Ok(Request::Unanswered { msg_id: 14 }));
+    // The settings came with version 219.
+    assert_eq!(codec.decode_body(b"108\x0077\0"), unserved(108, -1));
+    let cancel = |req_id, stream| Ok(Request::Stream(StreamRequest::Cancel { req_id, stream }));
+    assert_eq!(codec.decode_body(b"98\x0077\0"), cancel(77, Stream::TickByTick));
+    assert_eq!(codec.decode_body(b"11\x001\x0077\x001\0"), cancel(77, Stream::Depth));
 }
 
 /// Every `raw` text of a recording that public clients ship: requests read and written again, answers likewise.

@@ -152,6 +152,7 @@ fn expected_requests() -> BTreeMap<&'static str, Request> {
                 contract: contract.clone(),
                 generic_ticks: "236,233".to_owned(),
                 snapshot: true,
+                regulatory: false,
             },
         ),
         (

@@ -3,8 +3,9 @@
 use ibkr_trader::clock::SessionTime;
 use ibkr_trader::domain::Side;
 use ibkr_trader::sim::api::{
-    Condition, Contract, ContractDetails, Execution, ExecutionFilter, HistoricalBar, Order, OrderState, Request,
-    Response, Test,
+    BidAskTick, ByTick, Condition, Contract, ContractDetails, DepthExchange, DepthRow, Execution, ExecutionFilter,
+    GatewayConfig, HistoricalBar, LastTick, LookupRequest, LookupResponse, MidTick, Order, OrderState, Request, Response,
+    SmartComponent, Stream, StreamRequest, StreamResponse, SymbolMatch, Test, TradingSession,
 };
 use proptest::prelude::*;
 
@@ -250,6 +251,123 @@ prop_compose! {
 
 /// One of each answer, of the given parts.
 pub(crate) fn answers(p: Parts) -> Vec<Response> {
+    let (streams, lookups) = (stream_answers(&p), lookup_answers(&p));
+    let more = streams.into_iter().map(Response::Stream).chain(lookups.into_iter().map(Response::Lookup));
+    plain_answers(p).into_iter().chain(more).collect()
+}
+
+fn stream_answers(p: &Parts) -> Vec<StreamResponse> {
+    let Parts { id, other, long, x, y, s, t, bars, .. } = p.clone();
+    let (req_id, done, time) = (id, other > 0, SessionTime::from_secs(long.rem_euclid(1 << 33)));
+    let last = LastTick {
+        time,
+        price: x,
+        size: y,
+        past_limit: id > 0,
+        unreported: done,
+        exchange: s.clone(),
+        conditions: t.clone(),
+    };
+    let bid_ask =
+        BidAskTick { time, bid: x, ask: y, bid_size: y, ask_size: x, bid_past_low: done, ask_past_high: id > 0 };
+    let mid = MidTick { time, price: x, size: 0.0 };
+    let row = DepthRow { position: id, operation: other, side: id, price: x, size: y, ..DepthRow::default() };
+    let session = TradingSession { start: s.clone(), end: t.clone(), ref_date: s.clone() };
+    let bar = bars[0].clone();
+    vec![
+        StreamResponse::TickByTick { req_id, tick: ByTick::Last(last.clone()) },
+        StreamResponse::TickByTick { req_id, tick: ByTick::AllLast(last.clone()) },
+        StreamResponse::TickByTick { req_id, tick: ByTick::BidAsk(bid_ask.clone()) },
+        StreamResponse::TickByTick { req_id, tick: ByTick::MidPoint(mid.clone()) },
+        StreamResponse::Depth { req_id, row: row.clone() },
+        StreamResponse::DepthL2 { req_id, row: DepthRow { market_maker: s.clone(), smart: done, ..row } },
+        StreamResponse::DepthExchanges {
+            exchanges: vec![DepthExchange {
+                exchange: s.clone(),
+                sec_type: t.clone(),
+                listing_exchange: t.clone(),
+                service: s.clone(),
+                agg_group: id,
+            }],
+        },
+        StreamResponse::RealTimeBar { req_id, bar: bar.clone() },
+        StreamResponse::HistoricalTicks { req_id, ticks: vec![mid.clone(), MidTick { size: y, ..mid }], done },
+        StreamResponse::HistoricalTicksBidAsk { req_id, ticks: vec![bid_ask.clone(), bid_ask], done },
+        StreamResponse::HistoricalTicksLast { req_id, ticks: vec![last.clone(), last], done },
+        StreamResponse::HeadTimestamp { req_id, time: s.clone() },
+        StreamResponse::Histogram { req_id, points: vec![(x, y), (y, x)] },
+        StreamResponse::Schedule { req_id, start: s.clone(), end: t, time_zone: s, sessions: vec![session] },
+        StreamResponse::BarUpdate { req_id, bar: bar.clone(), format_date: 1 },
+        StreamResponse::BarUpdate { req_id, bar, format_date: 2 },
+    ]
+}
+
+fn lookup_answers(p: &Parts) -> Vec<LookupResponse> {
+    let Parts { id, other, long, x, y, s, t, contract, .. } = p.clone();
+    let (req_id, flag) = (id, other > 0);
+    let found = Contract {
+        con_id: other,
+        symbol: s.clone(),
+        sec_type: t.clone(),
+        primary_exchange: s.clone(),
+        currency: t.clone(),
+        ..Contract::default()
+    };
+    vec![
+        LookupResponse::PositionMulti {
+            req_id,
+            account: s.clone(),
+            model: t.clone(),
+            contract,
+            position: x,
+            avg_cost: y,
+        },
+        LookupResponse::PositionMultiEnd { req_id },
+        LookupResponse::AccountUpdateMulti {
+            req_id,
+            account: s.clone(),
+            model: t.clone(),
+            key: s.clone(),
+            value: t.clone(),
+            currency: s.clone(),
+        },
+        LookupResponse::AccountUpdateMultiEnd { req_id },
+        LookupResponse::SymbolSamples {
+            req_id,
+            matches: vec![SymbolMatch { contract: found, derivatives: vec![s.clone(), t.clone()] }],
+        },
+        LookupResponse::SmartComponents {
+            req_id,
+            components: vec![SmartComponent { bit: other, exchange: s.clone(), letter: t.clone() }],
+        },
+        LookupResponse::CurrentTimeInMillis { time: SessionTime(long.rem_euclid(1 << 40) * 1_000_000) },
+        LookupResponse::Config {
+            req_id,
+            config: GatewayConfig {
+                auto_logoff_time: s.clone(),
+                auto_logoff_period: t.clone(),
+                auto_logoff_type: s.clone(),
+                bypass_order_precautions: flag,
+                bypass_price_based_volatility_warning: !flag,
+                bypass_redirect_order_warning: flag,
+                read_only_api: !flag,
+                download_open_orders_on_connection: flag,
+                socket_port: other,
+                master_client_id: id,
+                reject_messages_above_max_rate: flag,
+                maintain_and_resubmit_orders_on_reconnect: !flag,
+                allow_localhost_only: flag,
+                seek_price_improvement: !flag,
+                do_not_route_to_dark_pools: flag,
+            },
+        },
+        LookupResponse::UserInfo { req_id, white_branding_id: s.clone() },
+        LookupResponse::FamilyCodes { codes: vec![(s.clone(), t.clone())] },
+        LookupResponse::SoftDollarTiers { req_id, tiers: vec![(s.clone(), t.clone(), s)] },
+    ]
+}
+
+fn plain_answers(p: Parts) -> Vec<Response> {
     let Parts { id, other, long, x, y, opt, s, t, contract, order, state, details, execution, bars } = p;
     let req_id = id;
     let time = SessionTime(long.rem_euclid(1 << 40) * 1_000_000);
@@ -349,6 +467,81 @@ prop_compose! {
 
 /// One of each request, of the given parts.
 pub(crate) fn requests(p: Parts, order: Order) -> Vec<Request> {
+    let more = stream_requests(&p).into_iter().map(Request::Stream);
+    let more: Vec<_> = more.chain(lookup_requests(&p).into_iter().map(Request::Lookup)).collect();
+    plain_requests(p, order).into_iter().chain(more).collect()
+}
+
+fn stream_requests(p: &Parts) -> Vec<StreamRequest> {
+    let Parts { id: req_id, other, s, t, contract, .. } = p.clone();
+    let (use_rth, ignore_size) = (other > 0, req_id > 0);
+    let streams = [
+        Stream::TickByTick,
+        Stream::Depth,
+        Stream::RealTimeBars,
+        Stream::HistoricalTicks,
+        Stream::HeadTimestamp,
+        Stream::Histogram,
+    ];
+    let mut all = vec![
+        StreamRequest::TickByTick {
+            req_id,
+            contract: contract.clone(),
+            kind: s.clone(),
+            number_of_ticks: other,
+            ignore_size,
+        },
+        StreamRequest::Depth { req_id, contract: contract.clone(), rows: other, smart: use_rth },
+        StreamRequest::DepthExchanges,
+        StreamRequest::RealTimeBars {
+            req_id,
+            contract: contract.clone(),
+            bar_size_s: other,
+            what_to_show: t.clone(),
+            use_rth,
+        },
+        StreamRequest::HistoricalTicks {
+            req_id,
+            contract: contract.clone(),
+            start: s.clone(),
+            end: t.clone(),
+            number_of_ticks: other,
+            what_to_show: s.clone(),
+            use_rth,
+            ignore_size,
+        },
+        StreamRequest::HeadTimestamp {
+            req_id,
+            contract: contract.clone(),
+            what_to_show: t,
+            use_rth,
+            format_date: other,
+        },
+        StreamRequest::Histogram { req_id, contract, use_rth, period: s },
+    ];
+    all.extend(streams.map(|stream| StreamRequest::Cancel { req_id, stream }));
+    all
+}
+
+fn lookup_requests(p: &Parts) -> Vec<LookupRequest> {
+    let Parts { id: req_id, other, s, t, .. } = p.clone();
+    let (account, model) = (s.clone(), t.clone());
+    vec![
+        LookupRequest::PositionsMulti { req_id, account: account.clone(), model: model.clone() },
+        LookupRequest::CancelPositionsMulti { req_id },
+        LookupRequest::AccountUpdatesMulti { req_id, account, model, ledger: other > 0 },
+        LookupRequest::CancelAccountUpdatesMulti { req_id },
+        LookupRequest::MatchingSymbols { req_id, pattern: s },
+        LookupRequest::SmartComponents { req_id, bbo_exchange: t },
+        LookupRequest::CurrentTimeInMillis,
+        LookupRequest::Config { req_id },
+        LookupRequest::UserInfo { req_id },
+        LookupRequest::FamilyCodes,
+        LookupRequest::SoftDollarTiers { req_id },
+    ]
+}
+
+fn plain_requests(p: Parts, order: Order) -> Vec<Request> {
     let Parts { id: req_id, other, s, t, contract, .. } = p;
     let account = || s.clone();
     let filter = ExecutionFilter {
@@ -368,7 +561,13 @@ pub(crate) fn requests(p: Parts, order: Order) -> Vec<Request> {
         Request::ReqContractDetails { req_id, contract: contract.clone() },
         Request::ReqMarketRule { market_rule_id: req_id },
         Request::ReqMarketDataType { market_data_type: other },
-        Request::ReqMktData { req_id, contract: contract.clone(), generic_ticks: account(), snapshot: other > 0 },
+        Request::ReqMktData {
+            req_id,
+            contract: contract.clone(),
+            generic_ticks: account(),
+            snapshot: other > 0,
+            regulatory: req_id > 0,
+        },
         Request::CancelMktData { req_id },
         Request::ReqHistoricalData {
             req_id,
@@ -399,7 +598,7 @@ pub(crate) fn requests(p: Parts, order: Order) -> Vec<Request> {
         Request::CancelPnl { req_id },
         Request::ReqPnlSingle { req_id, account: account(), con_id: other },
         Request::CancelPnlSingle { req_id },
-        Request::Unserved { msg_id: 87, req_id },
+        Request::Unserved { msg_id: 86, req_id },
         Request::Unanswered { msg_id: 106 },
     ]
 }

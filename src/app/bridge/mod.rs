@@ -91,7 +91,13 @@ impl Bridge {
         for i in &self.directory.instruments {
             let req_id = LINE_BASE + i32::from(i.id.0);
             let generic_ticks = "236".into();
-            let line = Request::ReqMktData { req_id, contract: contract(i), generic_ticks, snapshot: false };
+            let line = Request::ReqMktData {
+                req_id,
+                contract: contract(i),
+                generic_ticks,
+                snapshot: false,
+                regulatory: false,
+            };
             due = due + REQUEST_GAP;
             self.lines.push_back((due, line));
         }

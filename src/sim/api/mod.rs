@@ -4,17 +4,24 @@
 
 mod condition;
 mod contract;
+mod lookup;
 mod market;
 mod order;
 mod request;
 mod response;
+mod stream;
 
 pub use condition::{Condition, Test};
 pub use contract::{Contract, ContractDetails};
+pub use lookup::{GatewayConfig, LookupRequest, LookupResponse, SmartComponent, SymbolMatch};
 pub use market::HistoricalBar;
 pub use order::{Execution, ExecutionFilter, Order, OrderState};
 pub use request::Request;
 pub use response::Response;
+pub use stream::{
+    BidAskTick, ByTick, DepthExchange, DepthRow, LastTick, MidTick, Stream, StreamRequest, StreamResponse,
+    TradingSession,
+};
 
 /// One accepted TCP connection, numbered from 1 and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,9 @@
 //! What a client asks.
 
 use super::contract::Contract;
+use super::lookup::LookupRequest;
 use super::order::{ExecutionFilter, Order};
+use super::stream::StreamRequest;
 
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +31,8 @@ pub enum Request {
         contract: Contract,
         generic_ticks: String,
         snapshot: bool,
+        /// One charged snapshot of the consolidated quote.
+        regulatory: bool,
     },
     CancelMktData {
         req_id: i32,
@@ -101,6 +105,10 @@ pub enum Request {
     CancelPnlSingle {
         req_id: i32,
     },
+    /// Tick by tick, depth, five-second bars, history beyond bars.
+    Stream(StreamRequest),
+    /// Symbols, exchanges, settings, rows by account and model.
+    Lookup(LookupRequest),
     /// A known TWS request that is not served, or an unknown message id: answered with an error.
     Unserved {
         msg_id: i32,

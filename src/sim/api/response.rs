@@ -1,8 +1,10 @@
 //! What the gateway answers.
 
 use super::contract::{Contract, ContractDetails};
+use super::lookup::LookupResponse;
 use super::market::HistoricalBar;
 use super::order::{Execution, Order, OrderState};
+use super::stream::StreamResponse;
 use crate::clock::SessionTime;
 
 /// What the gateway answers, to one connection.
@@ -181,6 +183,10 @@ pub enum Response {
         realized: Option<f64>,
         value: f64,
     },
+    /// Answers to [`Request::Stream`](super::Request::Stream).
+    Stream(StreamResponse),
+    /// Answers to [`Request::Lookup`](super::Request::Lookup).
+    Lookup(LookupResponse),
     /// The gateway closes this connection after what was sent before.
     Disconnect,
 }

@@ -52,11 +52,12 @@ pub(crate) fn seed_day(source: &impl MarketSource, sampler: &mut Sampler) {
     let open = source.hours().open;
     for r in source.references() {
         let today = source.history(r.id).iter().filter(|b| b.start >= open);
-        let (mut last, mut volume) = (crate::domain::Price::NONE, crate::domain::Qty::ZERO);
+        let (mut last, mut volume, mut value) = (crate::domain::Price::NONE, crate::domain::Qty::ZERO, 0);
         for bar in today {
             last = bar.close;
             volume += bar.volume;
+            value += i128::from(bar.typical().0) * i128::from(bar.volume.0);
         }
-        sampler.seed_day(r.id, last, volume);
+        sampler.seed_day(r.id, last, volume, value);
     }
 }

@@ -1,6 +1,7 @@
 //! The simulated market: where raw quotes and trades come from, and how IB's feed thins them.
 //!
-//! Owns the sources ([`synthetic`], [`bars`], [`ticks`]), the [`sampler`] and their composition [`feed`]. May not
+//! Owns the sources ([`synthetic`], [`bars`], [`ticks`]), the [`sampler`] and their composition [`feed`], and what is
+//! quoted beside stocks ([`quoted`]). May not
 //! touch the venue, the wire or anything of the trader but `clock` and `domain`. Every source gives the same events
 //! for the same file, start and seed, whatever the order in which it is asked.
 //!
@@ -14,6 +15,7 @@
 pub mod bars;
 pub mod feed;
 mod minutes;
+pub mod quoted;
 mod reader;
 pub mod rng;
 pub mod sampler;
@@ -79,6 +81,11 @@ impl Bar {
     /// A bar of one print.
     pub const fn of(start: SessionTime, price: Price, size: Qty) -> Self {
         Self { start, open: price, high: price, low: price, close: price, volume: size }
+    }
+
+    /// The mean of high, low and close, which stands for the price of the bar's shares.
+    pub const fn typical(&self) -> Price {
+        Price((self.high.0 + self.low.0 + self.close.0) / 3)
     }
 
     /// Takes in one more print.

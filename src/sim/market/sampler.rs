@@ -8,6 +8,9 @@
 //! their values repeat: a volume step or a last without one is how an observer knows that it traded. `volume` is
 //! cumulative for the day, in shares. A raw event at exactly a sampling instant is part of that sample.
 //!
+//! **Off.** A sampler of period 0 samples at every instant that has an event: nothing is lost, only what happens at the
+//! very same instant is one message.
+//!
 //! Work is proportional to events: a symbol without events since its last sample costs nothing.
 
 #![allow(clippy::cast_possible_wrap, reason = "phases are below the period, a few hundred milliseconds")]
@@ -46,6 +49,8 @@ pub struct SampledUpdate {
     pub volume: Option<Qty>,
     /// When the last print happened.
     pub last_time: Option<SessionTime>,
+    /// Prints since the last sample.
+    pub prints: u32,
 }
 
 impl SampledUpdate {
@@ -64,18 +69,21 @@ impl SampledUpdate {
 struct State {
     phase: Nanos,
     scheduled: bool,
-    traded: bool,
+    prints: u32,
     quote: Quote,
     sent: Quote,
     last: Price,
     last_size: Qty,
     last_time: SessionTime,
     volume: Qty,
+    /// Price times shares of the day's prints, micro-dollars.
+    value: i128,
 }
 
 /// The sampler of a whole universe.
 #[derive(Clone, Debug)]
 pub struct Sampler {
+    period: Nanos,
     symbols: Vec<State>,
     due: BinaryHeap<Reverse<(SessionTime, SymbolId)>>,
 }
@@ -83,16 +91,20 @@ pub struct Sampler {
 impl Sampler {
     /// A sampler of `symbols` symbols whose grid phases are drawn from `seed`.
     pub fn new(symbols: usize, seed: u64) -> Self {
-        let phase = |i: usize| Draw::keyed(seed, "sampler phase", i as u64, 0).below(SAMPLE_PERIOD as u64) as Nanos;
-        let symbols = (0..symbols).map(|i| State { phase: phase(i), ..State::default() }).collect();
-        Self { symbols, due: BinaryHeap::new() }
+        Self::with_period(symbols, seed, SAMPLE_PERIOD)
     }
 
-    /// Starts the day's volume of `symbol` at `volume` (shares traded before the window) and its last price.
-    pub fn seed_day(&mut self, symbol: SymbolId, last: Price, volume: Qty) {
+    /// As [`Sampler::new`], sampling every `period`; 0 = at every event.
+    pub fn with_period(symbols: usize, seed: u64, period: Nanos) -> Self {
+        let phase = |i: usize| Draw::keyed(seed, "sampler phase", i as u64, 0).below(period.unsigned_abs()) as Nanos;
+        let symbols = (0..symbols).map(|i| State { phase: phase(i), ..State::default() }).collect();
+        Self { period, symbols, due: BinaryHeap::new() }
+    }
+
+    /// Starts the day of `symbol` with what traded before the window: last price, shares, and price times shares.
+    pub fn seed_day(&mut self, symbol: SymbolId, last: Price, volume: Qty, value: i128) {
         if let Some(s) = self.symbols.get_mut(symbol.index()) {
-            s.last = last;
-            s.volume = volume;
+            (s.last, s.volume, s.value) = (last, volume, value);
         }
     }
 
@@ -106,12 +118,17 @@ impl Sampler {
                 s.last_size = size;
                 s.last_time = raw.time;
                 s.volume += size;
-                s.traded = true;
+                s.value += i128::from(price.0) * i128::from(size.0);
+                s.prints += 1;
             }
         }
         if !s.scheduled {
             s.scheduled = true;
-            let grid = (raw.time - s.phase - 1 + SAMPLE_PERIOD).floor_to(SAMPLE_PERIOD) + s.phase;
+            let grid = if self.period <= 0 {
+                raw.time
+            } else {
+                (raw.time - s.phase - 1 + self.period).floor_to(self.period) + s.phase
+            };
             self.due.push(Reverse((grid, raw.symbol)));
         }
     }
@@ -132,7 +149,7 @@ impl Sampler {
             s.scheduled = false;
             let update = s.difference(time, symbol);
             s.sent = s.quote;
-            s.traded = false;
+            s.prints = 0;
             if !update.is_empty() {
                 return Some(update);
             }
@@ -160,7 +177,14 @@ impl Sampler {
             last_size: traded.then_some(s.last_size),
             volume: traded.then_some(s.volume),
             last_time: (s.last_time.0 > 0).then_some(s.last_time),
+            prints: 0,
         }
+    }
+
+    /// The day's mean price by shares; [`Price::NONE`] before the first print.
+    pub fn mean_price(&self, symbol: SymbolId) -> Price {
+        let found = self.symbols.get(symbol.index()).filter(|s| s.volume.0 > 0);
+        found.map_or(Price::NONE, |s| i64::try_from(s.value / i128::from(s.volume.0)).map_or(Price::NONE, Price))
     }
 
     /// Shares traded so far today.
@@ -173,6 +197,7 @@ impl State {
     /// What changed since the last sample.
     fn difference(&self, time: SessionTime, symbol: SymbolId) -> SampledUpdate {
         let (now, sent) = (&self.quote, &self.sent);
+        let traded = self.prints > 0;
         let bid = (now.bid != sent.bid).then_some(now.bid);
         let ask = (now.ask != sent.ask).then_some(now.ask);
         SampledUpdate {
@@ -182,10 +207,11 @@ impl State {
             bid_size: (bid.is_some() || now.bid_size != sent.bid_size).then_some(now.bid_size),
             ask,
             ask_size: (ask.is_some() || now.ask_size != sent.ask_size).then_some(now.ask_size),
-            last: self.traded.then_some(self.last),
-            last_size: self.traded.then_some(self.last_size),
-            volume: self.traded.then_some(self.volume),
-            last_time: self.traded.then_some(self.last_time),
+            last: traded.then_some(self.last),
+            last_size: traded.then_some(self.last_size),
+            volume: traded.then_some(self.volume),
+            last_time: traded.then_some(self.last_time),
+            prints: self.prints,
         }
     }
 }
@@ -222,6 +248,21 @@ mod tests {
         assert_eq!((u.last, u.volume, u.bid), (Some(Price(2_010_000)), Some(Qty(16)), None));
         s.push(&quote(1_500, 2_000_000));
         assert_eq!(s.due(far), None, "an unchanged quote is not sent again");
+    }
+
+    #[test]
+    fn without_a_period_every_event_is_a_sample() {
+        let mut s = Sampler::with_period(1, 7, 0);
+        let mut seen = Vec::new();
+        for e in [quote(1, 1_000_000), quote(2, 2_000_000), trade(3, 2_000_000, 10), trade(4, 2_010_000, 5)] {
+            s.push(&e);
+            seen.push(s.due(e.time).map(|u| (u.time, u.bid, u.last, u.prints)));
+        }
+        let at = |ms: i64| SessionTime(ms * MILLISECOND);
+        let bid = |ms, p| Some((at(ms), Some(Price(p)), None, 0));
+        let last = |ms, p| Some((at(ms), None, Some(Price(p)), 1));
+        assert_eq!(seen, [bid(1, 1_000_000), bid(2, 2_000_000), last(3, 2_000_000), last(4, 2_010_000)]);
+        assert_eq!(s.mean_price(SymbolId(0)), Price((2_000_000 * 10 + 2_010_000 * 5) / 15));
     }
 
     #[test]

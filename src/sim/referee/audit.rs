@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{MarketFacts, Referee};
 use crate::clock::SessionTime;
-use crate::sim::api::Request;
+use crate::sim::api::{LookupRequest, Request, StreamRequest};
 
 /// Kinds of violation, always all present in the audit.
 pub(super) const KINDS: [&str; 6] = ["guard", "orphan_orders", "margin", "ssr", "pacing", "duplicate_orders"];
@@ -222,8 +222,39 @@ pub(super) const fn name_of(request: &Request) -> &'static str {
         Request::CancelPnl { .. } => "cancel_pnl",
         Request::ReqPnlSingle { .. } => "req_pnl_single",
         Request::CancelPnlSingle { .. } => "cancel_pnl_single",
+        Request::Stream(r) => stream_name(r),
+        Request::Lookup(r) => lookup_name(r),
         Request::Unserved { .. } => "unserved",
         Request::Unanswered { .. } => "unanswered",
         Request::Disconnected => "disconnected",
+    }
+}
+
+const fn stream_name(request: &StreamRequest) -> &'static str {
+    match request {
+        StreamRequest::TickByTick { .. } => "req_tick_by_tick",
+        StreamRequest::Depth { .. } => "req_market_depth",
+        StreamRequest::DepthExchanges => "req_market_depth_exchanges",
+        StreamRequest::RealTimeBars { .. } => "req_real_time_bars",
+        StreamRequest::HistoricalTicks { .. } => "req_historical_ticks",
+        StreamRequest::HeadTimestamp { .. } => "req_head_timestamp",
+        StreamRequest::Histogram { .. } => "req_histogram",
+        StreamRequest::Cancel { .. } => "cancel_stream",
+    }
+}
+
+const fn lookup_name(request: &LookupRequest) -> &'static str {
+    match request {
+        LookupRequest::PositionsMulti { .. } => "req_positions_multi",
+        LookupRequest::CancelPositionsMulti { .. } => "cancel_positions_multi",
+        LookupRequest::AccountUpdatesMulti { .. } => "req_account_updates_multi",
+        LookupRequest::CancelAccountUpdatesMulti { .. } => "cancel_account_updates_multi",
+        LookupRequest::MatchingSymbols { .. } => "req_matching_symbols",
+        LookupRequest::SmartComponents { .. } => "req_smart_components",
+        LookupRequest::CurrentTimeInMillis => "req_current_time_in_millis",
+        LookupRequest::Config { .. } => "req_config",
+        LookupRequest::UserInfo { .. } => "req_user_info",
+        LookupRequest::FamilyCodes => "req_family_codes",
+        LookupRequest::SoftDollarTiers { .. } => "req_soft_dollar_tiers",
     }
 }

@@ -49,6 +49,10 @@ pub(super) enum Task {
     AccountChanged,
     /// The P&L subscriptions' beat.
     PnlBeat,
+    /// Five-second bars, and bars kept up to date, are due.
+    BarBeat,
+    /// A look at pairs and indices.
+    QuotedBeat,
 }
 
 /// How long each way takes.

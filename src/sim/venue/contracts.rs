@@ -1,8 +1,10 @@
 //! Which contracts this gateway knows, and how it writes them.
 
-use crate::domain::Price;
+use super::core::Core;
+use crate::domain::{Price, SymbolId};
 use crate::sim::api::{Contract, ContractDetails};
 use crate::sim::market::Reference;
+use crate::sim::market::quoted::{Kind, QUOTED, Quoted};
 
 /// Exchanges a US stock is routed to; the market rules stand in the same order.
 const VALID_EXCHANGES: &str = "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,DRCTEDGE,BEX,BATS,EDGEA,BYX,IEX,EDGX,FOXRIVER,\
@@ -10,6 +12,14 @@ const VALID_EXCHANGES: &str = "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,DRC
 /// Order types this gateway takes, in IB's spelling.
 const ORDER_TYPES: &str = "ACTIVETIM,AON,DAY,FOK,GAT,GTC,GTD,IOC,LMT,LOC,MIDPX,MKT,MOC,OPG,PEGMID,REL,STP,STPLMT,TRAIL,\
                            WHATIF";
+/// As recorded of EUR.USD.
+const PAIR_ORDER_TYPES: &str = "ACTIVETIM,AD,ADJUST,ALERT,ALGO,ALLOC,AVGCOST,BASKET,BENCHPX,CASHQTY,COND,CONDORDER,DAY,DEACT,\
+                                DEACTDIS,DEACTEOD,GAT,GTC,GTD,GTT,HID,IOC,LIT,LMT,MIT,MKT,NONALGO,OCA,REL,RELPCTOFS,\
+                                SCALE,SCALERST,STP,STPLMT,TRAIL,TRAILLIT,TRAILLMT,TRAILMIT,WHATIF";
+/// The market rule of currency pairs, as recorded of EUR.USD.
+pub(super) const PAIR_RULE: i32 = 3_188;
+/// (low edge, increment) of [`PAIR_RULE`] (assumed: the recorded minimum tick at every price).
+pub(super) const PAIR_INCREMENTS: [(f64, f64); 1] = [(0.0, 0.000_05)];
 /// The market rule of every US stock here.
 pub(super) const MARKET_RULE: i32 = 26;
 /// (low edge, increment) of [`MARKET_RULE`].
@@ -37,6 +47,77 @@ pub(super) fn find<'a>(references: &'a [Reference], c: &Contract) -> Option<&'a 
     }
     let name = if c.symbol.is_empty() { &c.local_symbol } else { &c.symbol };
     references.iter().find(|r| r.symbol == *name)
+}
+
+/// What can be watched: a stock, or a pair or an index by its place in [`QUOTED`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Instrument {
+    Stock(SymbolId),
+    Quoted(usize),
+}
+
+impl Core {
+    /// What a request's contract names. Pairs trade on IDEALPRO, indices at their publisher.
+    pub(super) fn instrument(&self, c: &Contract) -> Option<Instrument> {
+        if let Some(r) = find(self.references(), c) {
+            return Some(Instrument::Stock(r.id));
+        }
+        let names = |q: &Quoted| {
+            if c.con_id != 0 {
+                return c.con_id == q.con_id;
+            }
+            let symbol = c.symbol == q.symbol && (c.currency == q.currency || c.currency.is_empty());
+            c.sec_type == q.sec_type() && (symbol || (c.symbol.is_empty() && c.local_symbol == q.local_symbol))
+        };
+        let fits = |q: &Quoted| {
+            (c.sec_type.is_empty() || c.sec_type == q.sec_type())
+                && (c.exchange.is_empty() || c.exchange == q.exchange)
+                && names(q)
+        };
+        QUOTED.iter().position(fits).map(Instrument::Quoted)
+    }
+
+    /// Whether an instrument's quotes come in real time.
+    pub(super) fn is_real_time(&self, instrument: Instrument) -> bool {
+        match instrument {
+            Instrument::Stock(symbol) => self.entitlement(symbol).is_real_time(),
+            Instrument::Quoted(_) => true,
+        }
+    }
+}
+
+/// The details of a pair (recorded, of EUR.USD, but for its hours) or an index (assumed).
+pub(super) fn quoted_details(q: &Quoted, index_hours: &str, pair_hours: &str) -> ContractDetails {
+    let pair = q.kind == Kind::Cash;
+    let contract = Contract {
+        con_id: q.con_id,
+        symbol: q.symbol.into(),
+        sec_type: q.sec_type().into(),
+        exchange: q.exchange.into(),
+        primary_exchange: String::new(),
+        currency: q.currency.into(),
+        local_symbol: q.local_symbol.into(),
+        trading_class: q.local_symbol.into(),
+    };
+    let hours = if pair { pair_hours } else { index_hours };
+    let size = if pair { 0.01 } else { 1.0 };
+    ContractDetails {
+        market_name: q.local_symbol.into(),
+        contract,
+        min_tick: q.tick.to_f64(),
+        order_types: if pair { PAIR_ORDER_TYPES.into() } else { String::new() },
+        valid_exchanges: q.exchange.into(),
+        market_rule_ids: if pair { PAIR_RULE.to_string() } else { String::new() },
+        long_name: q.long_name.into(),
+        time_zone_id: "US/Eastern".into(),
+        trading_hours: hours.into(),
+        liquid_hours: hours.into(),
+        min_size: size,
+        size_increment: size,
+        suggested_size_increment: size,
+        agg_group: if pair { 4 } else { 1 },
+        ..ContractDetails::default()
+    }
 }
 
 /// The contract on `exchange`, as answers repeat it.

@@ -6,10 +6,15 @@ use super::VenueConfig;
 use super::account::{Account, Margin};
 use super::agenda::{Agenda, Task};
 use super::book::{Book, Match};
-use super::contracts;
+use super::contracts::{self, Instrument};
+use super::data::Watch;
+use super::delayed::Delay;
+use super::entitlement::Entitlement;
+use super::history::{Ask, Asked};
 use super::orders::Orders;
 use super::reports::{Fill, error};
 use super::sessions::Sessions;
+use super::tape::Tape;
 use crate::clock::{MINUTE, SECOND, SessionTime};
 use crate::domain::{Money, Price, Qty, SymbolId};
 use crate::sim::api::{ConnId, Contract, Outgoing, Request, Response};
@@ -48,6 +53,7 @@ pub(super) struct Market {
     pub(super) halted: i32,
     /// Bids as published, oldest first.
     bids: VecDeque<(SessionTime, Price)>,
+    pub(super) tape: Tape,
 }
 
 /// The venue without its referee.
@@ -74,8 +80,14 @@ pub(super) struct Core {
     pub(super) forced: BTreeMap<(i32, i32), super::commands::Forced>,
     /// The margin warning stands.
     pub(super) margin_told: bool,
-    /// History requests by connection: (when, request without its id), for IB's pacing rules.
-    pub(super) history_asked: VecDeque<(SessionTime, String)>,
+    pub(super) seed: u64,
+    /// History requests of the last minutes, for IB's pacing rules.
+    pub(super) history: Asked,
+    /// Data of networks without real time.
+    pub(super) delay: Delay,
+    /// Whether bars and looks at pairs and indices are due.
+    pub(super) bars_beat: bool,
+    pub(super) quoted_beat: bool,
     /// Reports whose client was gone: only the referee hears them.
     pub(super) unheard: Vec<Response>,
     messages: VecDeque<SessionTime>,
@@ -85,7 +97,7 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(config: VenueConfig, source: Box<dyn MarketSource>, seed: u64) -> Self {
-        let mut sampler = Sampler::new(source.references().len(), seed);
+        let mut sampler = Sampler::with_period(source.references().len(), seed, config.sampling);
         seed_day(&source, &mut sampler);
         let (hours, now) = (source.hours(), source.start());
         let markets = source.references().iter().map(|r| Market::before(&source, r, hours.open)).collect();
@@ -96,6 +108,8 @@ impl Core {
         agenda.add(hours.close, Task::Close);
         agenda.add(now + ACCOUNT_PERIOD, Task::AccountCadence);
         agenda.add(now + MARGIN_PERIOD, Task::MarginCheck);
+        let late = |r: &Reference| config.entitlements.of(&r.primary_exchange) == Entitlement::Delayed;
+        let delay = if config.entitlements.any_delayed() { Delay::new(&*source, late) } else { Delay::default() };
         let carried = |r: &&Reference| config.restricted.contains(&r.symbol);
         let carried = source.references().iter().filter(carried).map(|r| r.id).collect();
         let mut account = Account::new(config.cash);
@@ -123,7 +137,11 @@ impl Core {
             changed: BTreeSet::new(),
             unheard: Vec::new(),
             pnl_beats: false,
-            history_asked: VecDeque::new(),
+            seed,
+            history: Asked::default(),
+            delay,
+            bars_beat: false,
+            quoted_beat: false,
             messages: VecDeque::new(),
             pacing_told: false,
             matches: Vec::new(),
@@ -143,7 +161,7 @@ impl Core {
     }
 
     pub(super) fn next_due(&mut self) -> Option<SessionTime> {
-        let times = [self.source.next_time(), self.sampler.next_due(), self.agenda.next_due()];
+        let times = [self.source.next_time(), self.sampler.next_due(), self.agenda.next_due(), self.delay.next_due()];
         times.into_iter().flatten().min()
     }
 
@@ -152,10 +170,14 @@ impl Core {
         loop {
             let sample = self.sampler.next_due().unwrap_or(SessionTime(i64::MAX));
             let task = self.agenda.next_due().unwrap_or(SessionTime(i64::MAX));
-            let limit = now.min(sample).min(task);
+            let delayed = self.delay.next_due().unwrap_or(SessionTime(i64::MAX));
+            let limit = now.min(sample).min(task).min(delayed);
             if let Some(event) = self.source.next_until(limit) {
                 self.now = self.now.max(event.time);
-                self.raw(&event);
+                self.raw(&event, out);
+            } else if delayed <= now && delayed <= sample && delayed <= task {
+                self.now = self.now.max(delayed);
+                self.show_delayed(out);
             } else if sample <= now && sample <= task {
                 self.now = self.now.max(sample);
                 if let Some(update) = self.sampler.due(sample) {
@@ -180,17 +202,22 @@ impl Core {
         }
     }
 
-    /// A raw market event: the book matches, the sampler and the bars take note.
-    fn raw(&mut self, event: &RawEvent) {
+    /// A raw market event: the book matches; sampler, tape and bars take note; streams tell it.
+    fn raw(&mut self, event: &RawEvent, out: &mut Vec<Outgoing>) {
         self.sampler.push(event);
         let market = &mut self.markets[event.symbol.index()];
         let mut matches = std::mem::take(&mut self.matches);
+        if let RawBody::Quote(q) = event.body {
+            market.tape.quote(event.time, q);
+        }
+        let silent = market.halted != 0 && matches!(event.body, RawBody::Trade { .. });
         match event.body {
             RawBody::Quote(q) if market.halted != 0 => market.book.set_quote(q),
             RawBody::Quote(q) => market.book.on_quote(q, &mut matches),
             RawBody::Trade { .. } if market.halted != 0 => {}
             RawBody::Trade { price, size } => {
                 market.print(event.time, price, size);
+                market.tape.print(event.time, price, size);
                 market.book.on_trade(price, size.0, &mut matches);
             }
         }
@@ -199,6 +226,11 @@ impl Core {
         }
         self.matches = matches;
         self.watch_market(event);
+        if !silent {
+            let exchange = &self.source.references()[event.symbol.index()].primary_exchange;
+            let stock = Instrument::Stock(event.symbol);
+            self.sessions.streams.event(stock, event.time, &event.body, exchange, out);
+        }
     }
 
     fn published(&mut self, update: &SampledUpdate, out: &mut Vec<Outgoing>) {
@@ -208,6 +240,9 @@ impl Core {
                 market.bids.pop_front();
             }
             market.bids.push_back((update.time, bid));
+        }
+        if self.config.entitlements.any_delayed() && self.entitlement(update.symbol) == Entitlement::Delayed {
+            self.delay.push(*update);
         }
         self.publish(update, out);
     }
@@ -246,7 +281,14 @@ impl Core {
                 self.agenda.add(self.now + MARGIN_PERIOD, Task::MarginCheck);
                 self.check_margin(out);
             }
-            Task::Halt { symbol, kind } => self.halt(symbol, kind, out),
+            Task::Halt { symbol, kind } => {
+                self.halt(symbol, kind, out);
+                if kind == 0 {
+                    self.reset_depth(symbol, out);
+                }
+            }
+            Task::BarBeat => self.bar_beat(out),
+            Task::QuotedBeat => self.look_at_quoted(out),
             Task::AccountChanged if self.changed.is_empty() => {}
             Task::AccountChanged => self.push_account(out),
             Task::PnlBeat => self.pnl_beat(out),
@@ -276,10 +318,10 @@ impl Core {
             }
             Request::ReqContractDetails { req_id, contract } => self.contract_details(conn, req_id, &contract, out),
             Request::ReqMarketRule { market_rule_id } => self.market_rule(conn, market_rule_id, out),
-            // Everything is entitled here, and delayed data is what a gateway gives without entitlement.
-            Request::ReqMarketDataType { market_data_type: _ } => {}
-            Request::ReqMktData { req_id, contract, generic_ticks, snapshot } => {
-                self.watch(conn, req_id, &contract, &generic_ticks, snapshot, out);
+            Request::ReqMarketDataType { market_data_type } => self.market_data_type(conn, market_data_type, out),
+            Request::ReqMktData { req_id, contract, generic_ticks, snapshot, regulatory } => {
+                let snapshot = snapshot || regulatory;
+                self.watch(conn, &Watch { req_id, contract: &contract, generics: &generic_ticks, snapshot }, out);
             }
             Request::CancelMktData { req_id } => self.unwatch(conn, req_id, out),
             Request::ReqHistoricalData {
@@ -293,20 +335,12 @@ impl Core {
                 format_date,
                 keep_up_to_date,
             } => {
-                let ask = super::history::Ask {
-                    req_id,
-                    end,
-                    duration,
-                    bar_size,
-                    what_to_show,
-                    use_rth,
-                    format_date,
-                    keep_up_to_date,
-                };
+                let ask = Ask { req_id, end, duration, bar_size, what_to_show, use_rth, format_date, keep_up_to_date };
                 self.historical(conn, &contract, ask);
             }
-            // Answered at once and whole: there is nothing left to cancel.
-            Request::CancelHistoricalData { .. } => {}
+            Request::CancelHistoricalData { req_id } => self.cancel_historical(conn, req_id),
+            Request::Stream(request) => self.stream_request(conn, request, out),
+            Request::Lookup(request) => self.lookup_request(conn, request, out),
             Request::PlaceOrder { contract, order } => self.place(conn, &contract, order, out),
             Request::CancelOrder { order_id } => self.cancel(conn, order_id, out),
             Request::ReqGlobalCancel => self.global_cancel(),
@@ -399,6 +433,7 @@ impl Market {
             watched: Vec::new(),
             halted: 0,
             bids: VecDeque::new(),
+            tape: Tape::default(),
         };
         for bar in source.history(r.id).iter().filter(|b| b.start >= open) {
             market.day(bar.open);

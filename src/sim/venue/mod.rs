@@ -29,29 +29,39 @@ mod commands;
 mod contracts;
 mod core;
 mod data;
+mod delayed;
+mod depth;
+mod entitlement;
 mod entry;
 mod fills;
 mod groups;
 mod history;
 mod house;
+mod lookups;
 mod orders;
+mod past;
 mod queries;
+mod quotes;
 mod reports;
 mod sessions;
 mod state;
 mod statements;
+mod streams;
+mod tape;
 mod terms;
 mod text;
 mod triggers;
 
-use crate::clock::SessionTime;
+use crate::clock::{Nanos, SessionTime};
 use crate::domain::Money;
 use crate::sim::api::{ConnId, Outgoing, Request};
 use crate::sim::faults::{Faults, Inbound, Scenario};
+use crate::sim::market::sampler::SAMPLE_PERIOD;
 use crate::sim::market::{MarketError, MarketSource, Reference};
 use crate::sim::referee::{Audit, Limits, Referee};
 
 pub use agenda::Delays;
+pub use entitlement::{Entitlement, Entitlements};
 pub use state::{StateError, VenueState};
 
 /// Rounds in which faults may strike at what other faults caused in one instant; the rest waits for the next call.
@@ -66,6 +76,10 @@ pub struct VenueConfig {
     pub cash: Money,
     /// Market-data lines, all clients together.
     pub lines_max: usize,
+    /// Session time between samples of a symbol's quotes; 0 = every event is sent.
+    pub sampling: Nanos,
+    /// Which market data the account may have.
+    pub entitlements: Entitlements,
     /// Messages a second, all clients together, before error 100.
     pub messages_per_s_max: usize,
     /// How long orders and reports take.
@@ -90,6 +104,8 @@ impl Default for VenueConfig {
             account: "DU9000001".into(),
             cash: Money(1_000_000_000_000),
             lines_max: 100,
+            sampling: SAMPLE_PERIOD,
+            entitlements: Entitlements::default(),
             messages_per_s_max: 50,
             delays: Delays::default(),
             executions_end_when_empty: true,

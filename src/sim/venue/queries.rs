@@ -1,11 +1,12 @@
 //! Log-in and the questions about orders: open, completed, executed.
 
-use super::contracts::{INCREMENTS, MARKET_RULE, details, find};
+use super::contracts::{INCREMENTS, Instrument, MARKET_RULE, PAIR_INCREMENTS, PAIR_RULE, details, quoted_details};
 use super::core::{Core, answer};
 use super::reports::{completed, error, pair};
 use crate::clock::SECOND;
-use crate::domain::calendar::new_york;
+use crate::domain::calendar::{Date, new_york};
 use crate::sim::api::{ConnId, Contract, ExecutionFilter, Outgoing, Response};
+use crate::sim::market::quoted::QUOTED;
 
 /// The farm notices of a log-in.
 pub(super) const FARMS: [(i32, &str); 3] = [
@@ -60,7 +61,7 @@ impl Core {
     }
 
     pub(super) fn contract_details(&mut self, conn: ConnId, req_id: i32, c: &Contract, out: &mut Vec<Outgoing>) {
-        let Some(r) = find(self.references(), c) else {
+        let Some(instrument) = self.instrument(c) else {
             let text = "No security definition has been found for the request";
             return answer(conn, error(self.now, req_id, 200, text), out);
         };
@@ -69,17 +70,30 @@ impl Core {
             let c = new_york(t);
             format!("{:04}{:02}{:02}:{:02}{:02}", c.year, c.month, c.day, c.hour, c.minute)
         };
-        let hours = format!("{}-{}", day(hours.open), day(hours.close));
-        answer(conn, Response::ContractData { req_id, details: Box::new(details(r, &hours)) }, out);
+        let regular = format!("{}-{}", day(hours.open), day(hours.close));
+        let details = match instrument {
+            Instrument::Stock(symbol) => details(self.reference(symbol), &regular),
+            Instrument::Quoted(i) => {
+                let today = Date::new_york(hours.open);
+                let pairs = format!("{}-{}", day(today.previous().at(17, 15)), day(today.at(17, 0)));
+                quoted_details(&QUOTED[i], &regular, &pairs)
+            }
+        };
+        answer(conn, Response::ContractData { req_id, details: Box::new(details) }, out);
         answer(conn, Response::ContractDataEnd { req_id }, out);
     }
 
     pub(super) fn market_rule(&self, conn: ConnId, market_rule_id: i32, out: &mut Vec<Outgoing>) {
-        if market_rule_id == MARKET_RULE {
-            answer(conn, Response::MarketRule { market_rule_id, increments: INCREMENTS.to_vec() }, out);
-        } else {
+        let increments = match market_rule_id {
+            MARKET_RULE => INCREMENTS.to_vec(),
+            PAIR_RULE => PAIR_INCREMENTS.to_vec(),
+            _ => Vec::new(),
+        };
+        if increments.is_empty() {
             let text = format!("Error validating request.-'bZ' : cause - Invalid market rule id {market_rule_id}");
             answer(conn, error(self.now, -1, 321, text), out);
+        } else {
+            answer(conn, Response::MarketRule { market_rule_id, increments }, out);
         }
     }
 

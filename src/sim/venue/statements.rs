@@ -15,7 +15,7 @@ use crate::domain::{Money, SymbolId};
 use crate::sim::api::{ConnId, Outgoing, Request, Response};
 
 /// One account value: key, value, currency.
-type Row = (&'static str, String, &'static str);
+pub(super) type Row = (&'static str, String, &'static str);
 
 impl Core {
     /// Requests about the account.
@@ -88,20 +88,31 @@ impl Core {
             for (req_id, tags) in &c.summaries {
                 self.summary_rows(conn, *req_id, tags, out);
             }
+            for req_id in &c.positions_multi {
+                self.multi_positions(conn, *req_id, |s| changed.contains(&s), out);
+            }
+            for (req_id, ledger) in &c.updates_multi {
+                self.multi_values(conn, *req_id, *ledger, out);
+            }
         }
     }
 
     fn position_rows(&self, conn: ConnId, wanted: impl Fn(SymbolId) -> bool, out: &mut Vec<Outgoing>) {
-        for (symbol, p) in self.account.positions.iter().filter(|(s, _)| wanted(**s)) {
+        out.extend(self.positions(wanted).into_iter().map(|response| Outgoing { conn, response }));
+    }
+
+    /// A row for each position that `wanted` picks.
+    pub(super) fn positions(&self, wanted: impl Fn(SymbolId) -> bool) -> Vec<Response> {
+        let row = |(symbol, p): (&SymbolId, &super::account::Position)| {
             let reference = self.reference(*symbol);
-            let row = Response::Position {
+            Response::Position {
                 account: self.config.account.clone(),
                 contract: contract(reference, &reference.primary_exchange),
                 position: p.qty as f64,
                 avg_cost: p.average_cost(),
-            };
-            answer(conn, row, out);
-        }
+            }
+        };
+        self.account.positions.iter().filter(|(s, _)| wanted(**s)).map(row).collect()
     }
 
     /// Every value, then portfolio rows, each followed by an update time.
@@ -149,7 +160,7 @@ impl Core {
     }
 
     /// The account's values, alphabetical.
-    fn values(&self) -> Vec<Row> {
+    pub(super) fn values(&self) -> Vec<Row> {
         let m = self.margin(None);
         let usd = |key, amount: Money| (key, amount.to_string(), "USD");
         let available = m.equity - m.initial;

@@ -1,12 +1,14 @@
 //! Frames ↔ the venue's vocabulary, by server version. [`Codec`] is the gateway's side; `peer` is the client's
-//! side of the same messages, for tests and recorded conversations. One file a direction; `convert` and
-//! `order` hold the parts that both share. Knows no socket and no venue.
+//! side of the same messages, for tests and recorded conversations. One file a direction, streams and look-ups apart;
+//! `convert` and `order` hold the parts that both share. Knows no socket and no venue.
 
 mod convert;
+mod lookups;
 mod order;
 pub mod peer;
 mod requests;
 mod responses;
+mod streams;
 mod text;
 
 use super::framing::{Frame, FrameError, split_id};

@@ -3,6 +3,7 @@
 use super::DecodeError;
 use super::convert::shortened;
 use super::order::order_from;
+use super::{lookups, streams};
 use crate::sim::api::{Contract, ExecutionFilter, Request};
 use crate::sim::wire::framing::Frame;
 use crate::sim::wire::messages::{PROTOBUF_OFFSET, account, contract, market, order, request_id as id, session};
@@ -38,7 +39,11 @@ pub(super) fn decode(frame: Frame<'_>) -> Result<Request, DecodeError> {
         id::CANCEL_PNL => Request::CancelPnl { req_id: only_id(msg_id, b)? },
         id::CANCEL_PNL_SINGLE => Request::CancelPnlSingle { req_id: only_id(msg_id, b)? },
         _ if id::UNANSWERED.contains(&msg_id) => Request::Unanswered { msg_id },
-        _ => unserved(msg_id, b),
+        _ => match (streams::decode(msg_id, b)?, lookups::decode(msg_id, b)?) {
+            (Some(request), _) => Request::Stream(request),
+            (None, Some(request)) => Request::Lookup(request),
+            (None, None) => unserved(msg_id, b),
+        },
     })
 }
 
@@ -61,6 +66,7 @@ fn market_request(msg_id: i32, body: &[u8]) -> Result<Request, DecodeError> {
                 contract: contract_from(m.contract),
                 generic_ticks: m.generic_ticks.unwrap_or_default(),
                 snapshot: m.snapshot.unwrap_or_default(),
+                regulatory: m.regulatory.unwrap_or_default(),
             }
         }
         _ => {
@@ -158,7 +164,8 @@ pub(super) fn read<M: Message + Default>(id: i32, body: &[u8]) -> Result<M, Deco
     M::decode(body).map_err(|e| DecodeError::Protobuf { id, reason: shortened(&e.to_string()) })
 }
 
-fn only_id(id: i32, body: &[u8]) -> Result<i32, DecodeError> {
+/// The request id of a message that has it in field 1.
+pub(super) fn only_id(id: i32, body: &[u8]) -> Result<i32, DecodeError> {
     Ok(req(read::<session::OnlyReqId>(id, body)?.req_id))
 }
 
@@ -167,10 +174,11 @@ fn only_flag(id: i32, body: &[u8]) -> Result<bool, DecodeError> {
 }
 
 /// An absent request id is −1, which no client uses.
-fn req(id: Option<i32>) -> i32 {
+pub(super) fn req(id: Option<i32>) -> i32 {
     id.unwrap_or(-1)
 }
 
-fn contract_from(c: Option<contract::Contract>) -> Contract {
+/// An absent contract is an empty one.
+pub(super) fn contract_from(c: Option<contract::Contract>) -> Contract {
     c.unwrap_or_default().into()
 }

@@ -2,9 +2,10 @@
 //! allocation a tick. `encode` names every variant and hands it to its topic's function, whose last arm is for
 //! the other topics' variants and never runs; a test encodes every variant.
 
-use super::convert::{bar_date, decimal, gateway_contract, millis, state_of, text, write_decimal};
+use super::convert::{decimal, gateway_contract, millis, state_of, text, write_decimal};
 use super::order::gateway_order;
-use crate::sim::api::{ContractDetails, Execution, HistoricalBar, Response};
+use super::{lookups, streams};
+use crate::sim::api::{ContractDetails, Execution, Response};
 use crate::sim::wire::framing::{FrameError, append_frame};
 use crate::sim::wire::messages::{PROTOBUF_OFFSET, account, contract, market, order, response_id as id, session};
 use prost::Message;
@@ -74,6 +75,8 @@ pub(super) fn encode(response: Response, scratch: &mut String, out: &mut Vec<u8>
         | Response::AccountDownloadEnd { .. }
         | Response::Pnl { .. }
         | Response::PnlSingle { .. } => account_answer(response, out),
+        Response::Stream(answer) => streams::encode(answer, out),
+        Response::Lookup(answer) => lookups::encode(answer, out),
         Response::Disconnect => Ok(()),
     }
 }
@@ -129,7 +132,7 @@ fn market_answer(response: Response, out: &mut Vec<u8>) -> Result<(), FrameError
         }
         Response::TickSnapshotEnd { req_id } => put_id(out, id::TICK_SNAPSHOT_END, req_id),
         Response::HistoricalData { req_id, bars, format_date } => {
-            let bars = bars.into_iter().map(|b| bar(b, format_date)).collect();
+            let bars = bars.into_iter().map(|b| streams::history_bar(b, format_date)).collect();
             put(out, id::HISTORICAL_DATA, &market::HistoricalData { req_id: Some(req_id), bars })
         }
         Response::HistoricalDataEnd { req_id, start, end } => {
@@ -164,19 +167,6 @@ fn contract_data(req_id: i32, d: ContractDetails) -> contract::ContractData {
             size_increment: decimal(d.size_increment),
             suggested_size_increment: decimal(d.suggested_size_increment),
         }),
-    }
-}
-
-fn bar(b: HistoricalBar, format_date: i32) -> market::HistoricalDataBar {
-    market::HistoricalDataBar {
-        date: Some(bar_date(b.time, format_date)),
-        open: Some(b.open),
-        high: Some(b.high),
-        low: Some(b.low),
-        close: Some(b.close),
-        volume: decimal(b.volume),
-        wap: decimal(b.wap),
-        count: Some(b.count),
     }
 }
 

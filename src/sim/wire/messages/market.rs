@@ -12,6 +12,8 @@ pub struct MarketDataRequest {
     pub generic_ticks: Option<String>,
     #[prost(bool, optional, tag = "4")]
     pub snapshot: Option<bool>,
+    #[prost(bool, optional, tag = "5")]
+    pub regulatory: Option<bool>,
 }
 
 /// 1 real-time, 2 frozen, 3 delayed, 4 delayed frozen.

@@ -2,8 +2,10 @@
 //! [`Response`](crate::sim::api::Response), for tests and for reading recorded conversations. The server never
 //! calls it. Writes what a public client was recorded writing, empty sub-messages included.
 
+mod lookups;
 mod requests;
 mod responses;
+mod streams;
 
 use super::text;
 use super::{DecodeError, Encoding};
@@ -14,6 +16,7 @@ use crate::sim::wire::messages::PROTOBUF_OFFSET;
 
 pub use requests::encode_request;
 pub use responses::decode_response;
+pub(super) use streams::cancel_id;
 
 /// Appends the frame of `request` as a client writes it at `version`.
 pub fn encode_request_at(version: ServerVersion, request: Request, out: &mut Vec<u8>) -> Result<(), FrameError> {

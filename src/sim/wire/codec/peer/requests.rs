@@ -1,5 +1,6 @@
 //! [`Request`] → protobuf frames, as a client writes them.
 
+use super::{lookups, streams};
 use crate::sim::api::{Contract, ExecutionFilter, Order, Request};
 use crate::sim::wire::codec::convert::{client_contract, flag, nonzero, text};
 use crate::sim::wire::codec::order::client_order;
@@ -48,6 +49,8 @@ pub fn encode_request(request: Request, out: &mut Vec<u8>) -> Result<(), FrameEr
         | Request::ReqAccountUpdates { .. }
         | Request::ReqPnl { .. }
         | Request::ReqPnlSingle { .. } => account_request(request, out),
+        Request::Stream(request) => streams::encode(request, out),
+        Request::Lookup(request) => lookups::encode(request, out),
         Request::Unserved { msg_id, req_id } => put_id(out, msg_id, req_id),
         Request::Unanswered { msg_id } => put_empty(out, msg_id),
         Request::Disconnected => Ok(()),
@@ -73,12 +76,13 @@ fn market_request(request: Request, out: &mut Vec<u8>) -> Result<(), FrameError>
         Request::ReqMarketDataType { market_data_type } => {
             put(out, id::MARKET_DATA_TYPE, &market::MarketDataTypeRequest { market_data_type: Some(market_data_type) })
         }
-        Request::ReqMktData { req_id, contract, generic_ticks, snapshot } => {
+        Request::ReqMktData { req_id, contract, generic_ticks, snapshot, regulatory } => {
             let m = market::MarketDataRequest {
                 req_id: Some(req_id),
                 contract: client_contract(contract),
                 generic_ticks: text(generic_ticks),
                 snapshot: flag(snapshot),
+                regulatory: flag(regulatory),
             };
             put(out, id::MARKET_DATA, &m)
         }

@@ -1,5 +1,6 @@
 //! A gateway's protobuf frames → [`Response`], as a client reads them.
 
+use super::{lookups, streams};
 use crate::clock::SessionTime;
 use crate::sim::api::{ContractDetails, Execution, HistoricalBar, Response};
 use crate::sim::wire::codec::DecodeError;
@@ -45,7 +46,11 @@ pub fn decode_response(frame: Frame<'_>) -> Result<Response, DecodeError> {
         | ids::ACCOUNT_DOWNLOAD_END
         | ids::PNL
         | ids::PNL_SINGLE => accounts(msg_id, b),
-        _ => Err(DecodeError::Unmodelled { id: msg_id }),
+        _ => match (streams::decode(msg_id, b)?, lookups::decode(msg_id, b)?) {
+            (Some(answer), _) => Ok(Response::Stream(answer)),
+            (None, Some(answer)) => Ok(Response::Lookup(answer)),
+            (None, None) => Err(DecodeError::Unmodelled { id: msg_id }),
+        },
     }
 }
 
@@ -160,7 +165,8 @@ fn reference(id: i32, b: &[u8]) -> Result<Response, DecodeError> {
     })
 }
 
-fn bar_from(id: i32, b: &market::HistoricalDataBar) -> Result<HistoricalBar, DecodeError> {
+/// A bar of history.
+pub(super) fn bar_from(id: i32, b: &market::HistoricalDataBar) -> Result<HistoricalBar, DecodeError> {
     Ok(HistoricalBar {
         time: parse_bar_date(id, b.date.as_deref().unwrap_or_default())?,
         open: b.open.unwrap_or_default(),
@@ -351,6 +357,11 @@ fn money(id: i32, b: &[u8]) -> Result<Response, DecodeError> {
             }
         }
     })
+}
+
+/// An absent request id is −1.
+pub(super) fn only_id_or(id: Option<i32>) -> i32 {
+    id.unwrap_or(-1)
 }
 
 fn only_id(id: i32, b: &[u8]) -> Result<i32, DecodeError> {

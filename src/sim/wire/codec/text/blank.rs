@@ -1,5 +1,6 @@
 //! Which message id an answer has, and the empty answer of an id, which a client's side fills in.
 
+use super::{lookups, streams};
 use crate::clock::SessionTime;
 use crate::sim::api::{Contract, Response};
 use crate::sim::wire::messages::response_id as id;
@@ -41,6 +42,8 @@ pub(super) fn id_of(response: &Response) -> Option<i32> {
         Response::AccountDownloadEnd { .. } => id::ACCOUNT_DOWNLOAD_END,
         Response::Pnl { .. } => id::PNL,
         Response::PnlSingle { .. } => id::PNL_SINGLE,
+        Response::Stream(answer) => streams::response_id_of(answer),
+        Response::Lookup(answer) => lookups::response_id_of(answer),
         Response::Disconnect => return None,
     })
 }
@@ -75,7 +78,12 @@ pub(super) fn blank(msg_id: i32) -> Option<Response> {
         // Dates are epoch seconds unless one shows otherwise.
         id::HISTORICAL_DATA => Response::HistoricalData { req_id, bars: Vec::new(), format_date: 2 },
         id::HISTORICAL_DATA_END => Response::HistoricalDataEnd { req_id, start: text(), end: text() },
-        _ => return blank_order(msg_id).or_else(|| blank_account(msg_id)),
+        _ => {
+            return blank_order(msg_id)
+                .or_else(|| blank_account(msg_id))
+                .or_else(|| streams::blank_response(msg_id).map(Response::Stream))
+                .or_else(|| lookups::blank_response(msg_id).map(Response::Lookup));
+        }
     })
 }
 

@@ -143,7 +143,7 @@ fn history(f: &mut impl Fields, bars: &mut Vec<HistoricalBar>, format_date: &mut
 }
 
 /// Makes room for what is read. A count is never more than the message's bytes.
-fn grow<T: Default + Clone>(f: &impl Fields, list: &mut Vec<T>, n: usize) {
+pub(super) fn grow<T: Default + Clone>(f: &impl Fields, list: &mut Vec<T>, n: usize) {
     if f.reads() {
         list.resize(n, T::default());
     }

@@ -4,17 +4,20 @@
 //! so independent clients are the proof (tests). The vocabulary's fields that a message has no place for at a
 //! version are lost, as they are with a real gateway.
 //!
-//! A new answer takes its id and its empty form in `blank`, its topic in `describe` and its fields in the topic's
-//! file; a new request takes all of these in `requests`; both take a version in the tables of this file.
+//! Streams and look-ups have a file each for all of this. Elsewhere a new answer takes its id and its empty form in
+//! `blank`, its topic in `describe` and its fields in the topic's file; a new request takes all of these in
+//! `requests`; both take a version in the tables of this file.
 
 mod account;
 mod blank;
 mod fields;
+mod lookups;
 mod market;
 mod order_parts;
 mod orders;
 mod place_order;
 mod requests;
+mod streams;
 
 use super::DecodeError;
 use crate::sim::api::{HistoricalBar, Request, Response};
@@ -43,11 +46,30 @@ fn response_protobuf_from(msg_id: i32) -> i32 {
         | id::TICK_STRING
         | id::TICK_REQ_PARAMS
         | id::TICK_SNAPSHOT_END
-        | id::MARKET_DATA_TYPE => 206,
-        id::HISTORICAL_DATA | id::HISTORICAL_DATA_END => 208,
+        | id::MARKET_DATA_TYPE
+        | id::MARKET_DEPTH
+        | id::MARKET_DEPTH_L2 => 206,
+        id::HISTORICAL_DATA
+        | id::HISTORICAL_DATA_END
+        | id::HISTORICAL_DATA_UPDATE
+        | id::HISTORICAL_SCHEDULE
+        | id::HISTORICAL_TICKS
+        | id::HISTORICAL_TICKS_BID_ASK
+        | id::HISTORICAL_TICKS_LAST
+        | id::TICK_BY_TICK
+        | id::REAL_TIME_BAR
+        | id::HEAD_TIMESTAMP
+        | id::HISTOGRAM => 208,
         id::PNL | id::PNL_SINGLE => 210,
-        id::MARKET_RULE => 212,
-        id::NEXT_VALID_ID | id::CURRENT_TIME => PROTOBUF_ONLY_FROM,
+        id::MARKET_RULE
+        | id::SYMBOL_SAMPLES
+        | id::SMART_COMPONENTS
+        | id::USER_INFO
+        | id::FAMILY_CODES
+        | id::SOFT_DOLLAR_TIERS => 212,
+        id::NEXT_VALID_ID | id::CURRENT_TIME | id::CURRENT_TIME_IN_MILLIS | id::MARKET_DEPTH_EXCHANGES | id::CONFIG => {
+            PROTOBUF_ONLY_FROM
+        }
         // The account's.
         _ => 207,
     }
@@ -61,16 +83,39 @@ fn request_protobuf_from(msg_id: i32) -> i32 {
         id::PLACE_ORDER | id::CANCEL_ORDER | id::GLOBAL_CANCEL => 203,
         id::OPEN_ORDERS | id::ALL_OPEN_ORDERS | id::AUTO_OPEN_ORDERS | id::COMPLETED_ORDERS => 204,
         id::CONTRACT_DETAILS => 205,
-        id::MARKET_DATA | id::CANCEL_MARKET_DATA | id::MARKET_DATA_TYPE => 206,
+        id::MARKET_DATA
+        | id::CANCEL_MARKET_DATA
+        | id::MARKET_DATA_TYPE
+        | id::MARKET_DEPTH
+        | id::CANCEL_MARKET_DEPTH => 206,
         id::ACCOUNT_UPDATES
         | id::MANAGED_ACCOUNTS
         | id::POSITIONS
         | id::CANCEL_POSITIONS
         | id::ACCOUNT_SUMMARY
-        | id::CANCEL_ACCOUNT_SUMMARY => 207,
-        id::HISTORICAL_DATA | id::CANCEL_HISTORICAL_DATA => 208,
+        | id::CANCEL_ACCOUNT_SUMMARY
+        | id::POSITIONS_MULTI
+        | id::CANCEL_POSITIONS_MULTI
+        | id::ACCOUNT_UPDATES_MULTI
+        | id::CANCEL_ACCOUNT_UPDATES_MULTI => 207,
+        id::HISTORICAL_DATA
+        | id::CANCEL_HISTORICAL_DATA
+        | id::REAL_TIME_BARS
+        | id::CANCEL_REAL_TIME_BARS
+        | id::HEAD_TIMESTAMP
+        | id::CANCEL_HEAD_TIMESTAMP
+        | id::HISTOGRAM
+        | id::CANCEL_HISTOGRAM
+        | id::HISTORICAL_TICKS
+        | id::TICK_BY_TICK
+        | id::CANCEL_TICK_BY_TICK => 208,
         id::PNL | id::CANCEL_PNL | id::PNL_SINGLE | id::CANCEL_PNL_SINGLE => 210,
-        id::MARKET_RULE => 212,
+        id::MARKET_RULE
+        | id::MATCHING_SYMBOLS
+        | id::SMART_COMPONENTS
+        | id::USER_INFO
+        | id::FAMILY_CODES
+        | id::SOFT_DOLLAR_TIERS => 212,
         _ => PROTOBUF_ONLY_FROM,
     }
 }
@@ -176,6 +221,11 @@ fn answers(version: i32, mut reader: Reader<'_>) -> Result<Vec<Response>, Decode
 /// Hands an answer to its topic.
 fn describe(f: &mut impl Fields, response: &mut Response) {
     use response_id as id;
+    match response {
+        Response::Stream(answer) => return streams::describe_response(f, answer),
+        Response::Lookup(answer) => return lookups::describe_response(f, answer),
+        _ => {}
+    }
     match blank::id_of(response).unwrap_or_default() {
         id::MANAGED_ACCOUNTS | id::NEXT_VALID_ID | id::CURRENT_TIME | id::ERROR => market::session(f, response),
         id::TICK_PRICE

@@ -3,17 +3,17 @@
 
 use super::fields::{Fields, Reader, UNSET_INT};
 use super::place_order::place_order;
+use super::{lookups, streams};
 use crate::sim::api::{Contract, ExecutionFilter, Order, Request};
 use crate::sim::wire::codec::DecodeError;
 use crate::sim::wire::messages::request_id as id;
 
-/// Requests that are not served and tell their request id behind a version field. Depth, exercise, real-time
-/// bars, fundamentals, option calculations, display groups, positions and account updates of many accounts.
-const REQ_ID_SECOND: &[i32] = &[10, 21, 50, 52, 54, 55, 67, 68, 69, 70, 74, 76];
-/// Requests that are not served and tell their request id first. Scanner, option parameters, soft dollar tiers,
-/// symbol search, smart components, news article, historical news, head time stamp, histogram, historical ticks,
-/// tick-by-tick, corporate events, user.
-const REQ_ID_FIRST: &[i32] = &[22, 78, 79, 81, 83, 84, 86, 87, 88, 96, 97, 100, 102, 104];
+/// Requests that are not served and tell their request id behind a version field: exercise, fundamentals, option
+/// calculations, display groups.
+const REQ_ID_SECOND: &[i32] = &[21, 52, 54, 55, 67, 68, 69, 70];
+/// Requests that are not served and tell their request id first: scanner, option parameters, news article, historical
+/// news, corporate events.
+const REQ_ID_FIRST: &[i32] = &[22, 78, 84, 86, 100, 102];
 
 /// Reads the request behind its message id.
 pub(super) fn decode(mut reader: Reader<'_>) -> Result<Request, DecodeError> {
@@ -73,6 +73,8 @@ pub(super) fn id_of(request: &Request) -> Option<i32> {
         Request::CancelPnl { .. } => id::CANCEL_PNL,
         Request::ReqPnlSingle { .. } => id::PNL_SINGLE,
         Request::CancelPnlSingle { .. } => id::CANCEL_PNL_SINGLE,
+        Request::Stream(request) => streams::request_id_of(request),
+        Request::Lookup(request) => lookups::request_id_of(request),
         Request::Unserved { msg_id, .. } | Request::Unanswered { msg_id } => *msg_id,
         Request::Disconnected => return None,
     })
@@ -89,7 +91,9 @@ fn blank(msg_id: i32) -> Option<Request> {
         id::CONTRACT_DETAILS => Request::ReqContractDetails { req_id, contract },
         id::MARKET_RULE => Request::ReqMarketRule { market_rule_id: 0 },
         id::MARKET_DATA_TYPE => Request::ReqMarketDataType { market_data_type: 0 },
-        id::MARKET_DATA => Request::ReqMktData { req_id, contract, generic_ticks: String::new(), snapshot: false },
+        id::MARKET_DATA => {
+            Request::ReqMktData { req_id, contract, generic_ticks: account, snapshot: false, regulatory: false }
+        }
         id::CANCEL_MARKET_DATA => Request::CancelMktData { req_id },
         id::HISTORICAL_DATA => Request::ReqHistoricalData {
             req_id,
@@ -120,7 +124,10 @@ fn blank(msg_id: i32) -> Option<Request> {
         id::CANCEL_PNL => Request::CancelPnl { req_id },
         id::PNL_SINGLE => Request::ReqPnlSingle { req_id, account, con_id: 0 },
         id::CANCEL_PNL_SINGLE => Request::CancelPnlSingle { req_id },
-        _ => return None,
+        _ => {
+            let stream = streams::blank_request(msg_id).map(Request::Stream);
+            return stream.or_else(|| lookups::blank_request(msg_id).map(Request::Lookup));
+        }
     })
 }
 
@@ -165,6 +172,8 @@ pub(super) fn describe(f: &mut impl Fields, request: &mut Request) {
         }
         // External operator, indicator.
         Request::ReqGlobalCancel => f.versioned(&[(0, 192, "1"), (192, i32::MAX, ""), (192, i32::MAX, "")]),
+        Request::Stream(request) => streams::describe_request(f, request),
+        Request::Lookup(request) => lookups::describe_request(f, request),
         Request::Unserved { msg_id, req_id } => unserved(f, *msg_id, req_id),
         Request::Unanswered { .. } | Request::Disconnected => {}
         Request::ReqContractDetails { .. } | Request::ReqMktData { .. } | Request::ReqHistoricalData { .. } => {
@@ -187,7 +196,7 @@ fn market(f: &mut impl Fields, request: &mut Request) {
             // Expired ones too, another security id and its type, bond issuer.
             f.versioned(&[(0, i32::MAX, "0"), (0, i32::MAX, ""), (0, i32::MAX, ""), (176, i32::MAX, "")]);
         }
-        Request::ReqMktData { req_id, contract: c, generic_ticks, snapshot } => {
+        Request::ReqMktData { req_id, contract: c, generic_ticks, snapshot, regulatory } => {
             f.constant("11");
             f.int(req_id);
             contract(f, c);
@@ -200,8 +209,9 @@ fn market(f: &mut impl Fields, request: &mut Request) {
             }
             f.text(generic_ticks);
             f.flag(snapshot);
-            // Regulatory snapshot, options.
-            f.constants(&["0", ""]);
+            f.flag(regulatory);
+            // Options.
+            f.constant("");
         }
         Request::ReqHistoricalData {
             req_id,
