@@ -4,8 +4,8 @@ use ibkr_trader::clock::SessionTime;
 use ibkr_trader::domain::Side;
 use ibkr_trader::sim::api::{
     BidAskTick, ByTick, Condition, Contract, ContractDetails, DepthExchange, DepthRow, Execution, ExecutionFilter,
-    GatewayConfig, HistoricalBar, LastTick, LookupRequest, LookupResponse, MidTick, Order, OrderState, Request, Response,
-    SmartComponent, Stream, StreamRequest, StreamResponse, SymbolMatch, Test, TradingSession,
+    GatewayConfig, HistoricalBar, LastTick, LookupRequest, LookupResponse, MidTick, Order, OrderState, Request,
+    Response, SmartComponent, Stream, StreamRequest, StreamResponse, SymbolMatch, Test, TradingSession,
 };
 use proptest::prelude::*;
 

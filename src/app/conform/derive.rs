@@ -10,10 +10,10 @@ use super::recording::{Recording, Step};
 use crate::clock::{HOUR, MILLISECOND, SessionTime};
 use crate::domain::Side;
 use crate::domain::calendar::{Date, next_trading_day, regular_hours};
-use crate::sim::api::{Contract, Order, Request};
+use crate::sim::api::{Contract, Order, Request, StreamRequest};
 
 /// Errors that an account without real-time data draws.
-const NOT_ENTITLED: &[i64] = &[354, 420, 10_089, 10_090, 10_092, 10_167, 10_168, 10_186, 10_187, 10_189];
+const NOT_ENTITLED: &[i64] = &[354, 420, 10_089, 10_090, 10_092, 10_167, 2_188, 10_168, 10_186, 10_187, 10_189];
 /// Connection states of IB's farms.
 pub(super) const FARM_CODES: &[i64] = &[2_103, 2_104, 2_105, 2_106, 2_107, 2_108, 2_119, 2_157, 2_158];
 /// Where a message tells of a contract: message, prefix.
@@ -155,24 +155,21 @@ fn contracts(recording: &Recording) -> (Vec<Traded>, BTreeSet<String>) {
         let Some((_, prefix)) = CONTRACTS.iter().find(|(id, _)| *id == m.id) else { continue };
         let at = |field: &str| m.text(&format!("{prefix}{field}")).to_string();
         let con_id = m.number(&format!("{prefix}1")).map_or(0, whole);
-        if !matches!(at("3").as_str(), "STK" | "") || !matches!(at("10").as_str(), "USD" | "") {
-            foreign.insert(at("2"));
+        if !is_stock(&at("3"), &at("10")) {
+            if !is_quoted(&at("3")) {
+                foreign.insert(at("2"));
+            }
             continue;
         }
         note(&mut stocks, &at("2"), con_id, &at("9"), &at("12"));
     }
     let refused: BTreeSet<i64> =
         recording.answers().filter(|m| m.id == 4 && m.int("3") == Some(200)).filter_map(|m| m.int("1")).collect();
-    for r in recording.requests() {
-        let (id, c) = match r {
-            Request::PlaceOrder { contract, order } => (order.order_id, contract),
-            Request::ReqMktData { req_id, contract, .. }
-            | Request::ReqHistoricalData { req_id, contract, .. }
-            | Request::ReqContractDetails { req_id, contract } => (*req_id, contract),
-            _ => continue,
-        };
-        if !matches!(c.sec_type.as_str(), "STK" | "") || !matches!(c.currency.as_str(), "USD" | "") {
-            foreign.insert(c.symbol.clone());
+    for (id, c) in recording.requests().filter_map(about) {
+        if !is_stock(&c.sec_type, &c.currency) {
+            if !is_quoted(&c.sec_type) {
+                foreign.insert(c.symbol.clone());
+            }
         } else if !refused.contains(&i64::from(id)) {
             note(&mut stocks, &c.symbol, i64::from(c.con_id), &c.primary_exchange, &c.trading_class);
         }
@@ -184,6 +181,9 @@ fn contracts(recording: &Recording) -> (Vec<Traded>, BTreeSet<String>) {
     for (i, c) in (0..).zip(&mut list) {
         if c.con_id == 0 {
             c.con_id = 890_000_000 + i;
+        }
+        if c.primary_exchange.is_empty() {
+            c.primary_exchange = "NASDAQ".into();
         }
         price(recording, c);
     }
@@ -202,12 +202,38 @@ fn foreign_requests(recording: &Recording, foreign: &BTreeSet<String>) -> BTreeS
         .collect();
     let asked = recording.requests().filter_map(|r| match r {
         Request::ReqPnlSingle { req_id, con_id, .. } => ids.contains(&i64::from(*con_id)).then_some(*req_id),
-        Request::ReqMktData { req_id, contract, .. }
-        | Request::ReqHistoricalData { req_id, contract, .. }
-        | Request::ReqContractDetails { req_id, contract } => foreign.contains(&contract.symbol).then_some(*req_id),
-        _ => None,
+        r => about(r).and_then(|(id, c)| foreign.contains(&c.symbol).then_some(id)),
     });
     asked.map(i64::from).collect()
+}
+
+/// A stock that trades in dollars.
+fn is_stock(sec_type: &str, currency: &str) -> bool {
+    matches!(sec_type, "STK" | "") && matches!(currency, "USD" | "")
+}
+
+/// Pairs of currencies and indices: the gateway has some of its own.
+fn is_quoted(sec_type: &str) -> bool {
+    matches!(sec_type, "CASH" | "IND")
+}
+
+/// The request or order id and the contract that a request names.
+fn about(r: &Request) -> Option<(i32, &Contract)> {
+    match r {
+        Request::PlaceOrder { contract, order } => Some((order.order_id, contract)),
+        Request::ReqMktData { req_id, contract, .. }
+        | Request::ReqHistoricalData { req_id, contract, .. }
+        | Request::ReqContractDetails { req_id, contract }
+        | Request::Stream(
+            StreamRequest::TickByTick { req_id, contract, .. }
+            | StreamRequest::Depth { req_id, contract, .. }
+            | StreamRequest::RealTimeBars { req_id, contract, .. }
+            | StreamRequest::HistoricalTicks { req_id, contract, .. }
+            | StreamRequest::HeadTimestamp { req_id, contract, .. }
+            | StreamRequest::Histogram { req_id, contract, .. },
+        ) => Some((*req_id, contract)),
+        _ => None,
+    }
 }
 
 fn note(stocks: &mut BTreeMap<String, Traded>, symbol: &str, con_id: i64, primary: &str, class: &str) {
@@ -229,17 +255,9 @@ fn note(stocks: &mut BTreeMap<String, Traded>, symbol: &str, con_id: i64, primar
 /// The market of a contract: from ticks of requests for it, else from fills, portfolio rows and bars, else between the
 /// prices of orders that did not fill.
 fn price(recording: &Recording, c: &mut Traded) {
-    let mine: BTreeSet<i64> = recording
-        .requests()
-        .filter_map(|r| match r {
-            Request::ReqMktData { req_id, contract, .. } | Request::ReqHistoricalData { req_id, contract, .. }
-                if contract.con_id == c.con_id || contract.symbol == c.symbol =>
-            {
-                Some(i64::from(*req_id))
-            }
-            _ => None,
-        })
-        .collect();
+    let of_it = |(_, asked): &(i32, &Contract)| asked.con_id == c.con_id || asked.symbol == c.symbol;
+    let mine: BTreeSet<i64> =
+        recording.requests().filter_map(about).filter(of_it).map(|(id, _)| i64::from(id)).collect();
     let tick = |types: &[i64]| {
         let of = |m: &&Message| m.id == 1 && m.int("1").is_some_and(|id| mine.contains(&id));
         let found = recording.answers().filter(of).find(|m| m.int("2").is_some_and(|t| types.contains(&t)));
@@ -257,6 +275,9 @@ fn price(recording: &Recording, c: &mut Traded) {
     c.bid = bid.unwrap_or(cents(ask.unwrap_or(last) - 0.01));
     c.ask = ask.unwrap_or(cents(c.bid + 0.02));
     c.close = tick(&[9, 75]).unwrap_or(last);
+    // A snapshot without a tick: the gateway had nothing to show.
+    let asked = recording.requests().any(|r| matches!(r, Request::ReqMktData { .. }));
+    c.quoted = !asked || tick(&[1, 2, 4, 9, 66, 67, 68, 75]).is_some();
 }
 
 fn cents(x: f64) -> f64 {

@@ -35,7 +35,7 @@ pub(super) struct FixtureFile {
 }
 
 /// A contract and its market.
-#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Traded {
     /// Ticker.
@@ -52,6 +52,23 @@ pub(super) struct Traded {
     pub(super) close: f64,
     /// Shares that can be borrowed.
     pub(super) shortable: Option<i64>,
+    /// Whether there is a quote at the start; its prices count all the same.
+    pub(super) quoted: bool,
+}
+
+impl Default for Traded {
+    fn default() -> Self {
+        Self {
+            symbol: String::new(),
+            con_id: 0,
+            primary_exchange: String::new(),
+            bid: 0.0,
+            ask: 0.0,
+            close: 0.0,
+            shortable: None,
+            quoted: true,
+        }
+    }
 }
 
 /// A position.

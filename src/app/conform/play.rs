@@ -16,8 +16,10 @@ use crate::sim::venue::Venue;
 use crate::sim::wire::codec::Codec;
 use crate::sim::wire::handshake::ServerVersion;
 
-/// How long before the conversation the venue opens: standing orders come to rest.
-const BEFORE: Nanos = 2 * MINUTE;
+/// How long before the conversation the venue opens: delayed data is 15 minutes late.
+const BEFORE: Nanos = 20 * MINUTE;
+/// How long before it standing orders are sent: they come to rest.
+const STANDING_BEFORE: Nanos = 2 * MINUTE;
 /// How long the player waits for what does not come.
 const PATIENCE: Nanos = 2 * SECOND;
 /// As `PATIENCE`, for rows that come at the account's cadence.
@@ -164,6 +166,7 @@ impl Player<'_> {
     /// Orders that stand from before are sent by their clients and come to rest.
     fn stand_orders(&mut self) {
         let mut nobody = Vec::new();
+        self.now = SessionTime(self.fixture.start.0 - STANDING_BEFORE);
         for (i, (client, contract, order)) in (0..).zip(&self.fixture.standing) {
             let conn = ConnId(1 + i);
             self.venue.handle(self.now, conn, Request::StartApi { client_id: *client }, &mut nobody);

@@ -85,7 +85,16 @@ impl Core {
     pub(super) fn watch(&mut self, conn: ConnId, ask: &Watch<'_>, out: &mut Vec<Outgoing>) {
         match self.feed_of(conn, ask) {
             Ok((feed, note)) => self.open_line(conn, ask, feed, note, out),
-            Err((code, text)) => answer(conn, error(self.now, ask.req_id, code, text), out),
+            Err((code, text)) => {
+                // Recorded: what is only offered late is described before it is refused.
+                if let (10_089, Some(Instrument::Stock(symbol))) = (code, self.instrument(ask.contract)) {
+                    answer(conn, self.line_parameters(ask.req_id, Feed::Delayed(symbol)), out);
+                    if let Some(c) = self.sessions.get_mut(conn) {
+                        c.refused_live.insert(symbol);
+                    }
+                }
+                answer(conn, error(self.now, ask.req_id, code, text), out);
+            }
         }
     }
 
@@ -127,9 +136,25 @@ impl Core {
         // Frozen data is what stood at the close; in hours there is none.
         let frozen = self.now >= self.source.hours().close && (asked == 2 || asked == 4);
         let market_data_type = 1 + i32::from(frozen) + 2 * i32::from(delayed);
-        answer(conn, self.line_parameters(req_id, feed), out);
-        answer(conn, Response::MarketDataType { req_id, market_data_type }, out);
-        if note {
+        // Recorded: who was refused real-time data of it is not told again that it is late.
+        let told =
+            matches!(feed, Feed::Delayed(s) if self.sessions.get(conn).is_some_and(|c| c.refused_live.contains(&s)));
+        let mut opening = [self.line_parameters(req_id, feed), Response::MarketDataType { req_id, market_data_type }];
+        if let (Feed::Delayed(symbol), true) = (feed, snapshot)
+            && !self.shows_delayed(symbol)
+        {
+            // Recorded: a snapshot of nothing is described and ended, no more.
+            let [parameters, _] = opening;
+            answer(conn, parameters, out);
+            return answer(conn, Response::TickSnapshotEnd { req_id }, out);
+        }
+        if told {
+            opening.reverse();
+        }
+        for response in opening {
+            answer(conn, response, out);
+        }
+        if note && !told {
             let text = "Requested market data is not subscribed. Displaying delayed market data.";
             answer(conn, error(self.now, req_id, 10_167, text), out);
         }

@@ -138,6 +138,9 @@ impl Core {
     /// Off hours: the order waits for the bell. Recorded: a limit shows its state before warning 399, others after it.
     fn defer(&mut self, perm: i64, terms: &Terms) {
         self.set_status(perm, Status::PreSubmitted);
+        if let Some(r) = self.orders.get_mut(perm) {
+            r.echoed = true;
+        }
         if terms.limit.is_none() {
             return self.deferred(perm);
         }
@@ -178,7 +181,13 @@ impl Core {
         }
         if terms.tif == Tif::Ioc {
             if left == remaining {
-                // Recorded: an IOC that fills nothing repeats its state before it goes.
+                // Recorded: an IOC that fills nothing repeats its state before it goes; off hours its echo says so.
+                let hours = self.source.hours();
+                let off_hours = self.now < hours.open || self.now >= hours.close;
+                if let Some(r) = self.orders.get_mut(perm) {
+                    r.echoed = true;
+                    r.sent.outside_rth |= off_hours;
+                }
                 self.report_pair(perm, "Submitted");
             }
             self.report_pair(perm, "PendingCancel");

@@ -40,6 +40,9 @@ impl Core {
 
     /// Reports openOrder and orderStatus to the owner.
     pub(super) fn report_pair(&mut self, perm: i64, word: &str) {
+        if let Some(r) = self.orders.get_mut(perm).filter(|_| word == "PreSubmitted") {
+            r.echoed = true;
+        }
         let Some((r, reference)) = self.of(perm) else { return };
         let (client, messages) = (r.client, pair(r, reference, &self.config.account, word).to_vec());
         self.report(perm, client, messages);

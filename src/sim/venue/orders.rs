@@ -144,6 +144,9 @@ pub(super) struct Record {
     pub(super) triggered: bool,
     /// Held for a locate: warning 404 told of it.
     pub(super) locating: bool,
+    /// The system behind the gateway has echoed it; before that the gateway's own echo shows its defaults.
+    #[serde(default)]
+    pub(super) echoed: bool,
 }
 
 impl Record {
@@ -187,6 +190,7 @@ impl Record {
             taken: 0,
             triggered: false,
             locating: false,
+            echoed: false,
         }
     }
 

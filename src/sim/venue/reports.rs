@@ -73,6 +73,13 @@ fn echo(r: &Record, account: &str) -> Order {
     if order.oca_group.is_empty() {
         order.oca_type = 3;
     }
+    // Recorded: overridden errors and a manual order's time are not echoed; the gateway's own echo has its defaults for
+    // orders that compete against the best quote.
+    order.advanced_error_override.clear();
+    order.manual_order_time.clear();
+    if !r.echoed && order.min_compete_size.is_none() {
+        (order.min_compete_size, order.compete_against_best_offset) = (Some(100), Some(0.02));
+    }
     if let Some(trigger) = r.terms.trigger {
         order.trail_stop_price = Some(trigger.to_f64());
     } else if let Some(limit) = r.terms.limit {

@@ -24,6 +24,8 @@ pub(super) struct Conn {
     pub(super) lines: BTreeMap<i32, Feed>,
     /// As reqMarketDataType asked: 1 live, 2 frozen, 3 delayed, 4 delayed and frozen.
     pub(super) data_type: i32,
+    /// Symbols of which it asked for real-time data in vain.
+    pub(super) refused_live: BTreeSet<SymbolId>,
     pub(super) positions: bool,
     pub(super) account_updates: bool,
     /// Request id → tags.
@@ -46,6 +48,7 @@ impl Conn {
             client,
             lines: BTreeMap::new(),
             data_type: 1,
+            refused_live: BTreeSet::new(),
             positions: false,
             account_updates: false,
             summaries: BTreeMap::new(),

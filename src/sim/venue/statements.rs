@@ -140,6 +140,8 @@ impl Core {
             answer(conn, row, out);
             answer(conn, Response::AccountUpdateTime { time: text::clock_time(self.now) }, out);
         }
+        // Recorded: once more behind the last row.
+        answer(conn, Response::AccountUpdateTime { time: text::clock_time(self.now) }, out);
     }
 
     fn summary_rows(&self, conn: ConnId, req_id: i32, tags: &BTreeSet<String>, out: &mut Vec<Outgoing>) {
