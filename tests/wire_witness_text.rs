@@ -10,6 +10,8 @@
     reason = "tests: a broken expectation must stop them"
 )]
 
+mod witness_support;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ibkr_trader::domain::Side;
@@ -22,63 +24,7 @@ use ibkr_trader::sim::wire::handshake::{Hello, ServerVersion, VERSION_MAX, negot
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witness");
-
-/// The witnesses' Python, installed on first use; `None`, with a line that says why, if it cannot be.
-fn python() -> Option<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let home = target.join("witness-ib-async");
-    let python = home.join("bin/python");
-    if python.exists() {
-        return Some(python);
-    }
-    // Made aside and renamed, so that tests in other processes never see half of it.
-    let aside = target.join(format!("witness-ib-async.{}", std::process::id()));
-    let requirements = format!("{FOLDER}/requirements-text.txt");
-    let made = run(Command::new("python3").args(["-m", "venv"]).arg(&aside)).and_then(|()| {
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", &requirements];
-        run(Command::new(aside.join("bin/python")).args(pip))
-    });
-    if let Err(why) = made {
-        println!("skipped: the public clients could not be installed: {why}");
-        let _ = std::fs::remove_dir_all(&aside);
-        return None;
-    }
-    if std::fs::rename(&aside, &home).is_err() {
-        // Another process was faster.
-        let _ = std::fs::remove_dir_all(&aside);
-    }
-    Some(python)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(text.lines().last().unwrap_or("no reason given").to_owned()) }
-}
-
-/// Runs a script to its end and returns the lines that it printed.
-fn script(python: &Path, name: &str, args: &[&str], input: String) -> Vec<String> {
-    let mut child = Command::new(python)
-        .arg(format!("{FOLDER}/{name}"))
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
-    writer.join().unwrap().unwrap();
-    text.lines().map(str::to_owned).collect()
-}
+use witness_support::{Gateway, PUBLIC, script};
 
 fn at(version: i64) -> ServerVersion {
     let version = i32::try_from(version).unwrap();
@@ -194,7 +140,7 @@ fn expected_requests() -> BTreeMap<&'static str, Request> {
 
 #[test]
 fn public_clients_requests_are_read_at_every_version() {
-    let Some(python) = python() else { return };
+    let Some(python) = PUBLIC.python() else { return };
     let expected = expected_requests();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for line in script(&python, "text_codec.py", &["write"], String::new()) {
@@ -499,7 +445,7 @@ fn history(version: i64) -> Vec<u8> {
 
 #[test]
 fn public_clients_read_the_answers_at_every_version() {
-    let Some(python) = python() else { return };
+    let Some(python) = PUBLIC.python() else { return };
     let mut input = String::new();
     let mut messages = 0;
     let mut add = |version: i64, frame: &[u8], expect: &Value| {
@@ -538,49 +484,14 @@ fn public_clients_read_the_answers_at_every_version() {
     assert_eq!(serde_json::from_str::<Value>(count).unwrap()["messages"], messages);
 }
 
-/// The product's gateway, ended when dropped.
-struct Gateway(Child);
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Gateway {
-    /// Started with `args`, and its address once it listens.
-    fn start(args: &[&str], folder: &Path) -> (Self, String) {
-        let child = Command::new(env!("CARGO_BIN_EXE_ibkr-trader"))
-            .args(["gateway", "--listen", "127.0.0.1:0", "--symbols", "5", "--seed", "1", "--speed", "5"])
-            .args(args)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut gateway = Self(child);
-        let mut lines = BufReader::new(gateway.0.stdout.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
-            .expect("the gateway says where it listens");
-        // What it prints later must not fill the pipe; the thread ends with the process.
-        std::thread::spawn(move || lines.map_while(Result::ok).count());
-        (gateway, address)
-    }
-}
-
 #[test]
 fn a_client_of_all_versions_trades_at_each_kind_of_version() {
-    let Some(python) = python() else { return };
+    let Some(python) = PUBLIC.python() else { return };
     let folder = tempfile::tempdir().unwrap();
     // First and last of each encoding, and where large messages change.
     for version in ["157", "164", "177", "196", "200", "201", "203", "207", "212", "213"] {
-        let (gateway, address) = Gateway::start(&["--max-version", version], folder.path());
-        let lines = script(&python, "official.py", &[&address, "AAPL", "--timeout", "60"], String::new());
+        let gateway = Gateway::start(&["--speed", "5", "--max-version", version], folder.path());
+        let lines = script(&python, "official.py", &[&gateway.address, "AAPL", "--timeout", "60"], String::new());
         drop(gateway);
         let steps: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(steps[0]["server_version"].to_string(), version);
@@ -594,12 +505,12 @@ fn a_client_of_all_versions_trades_at_each_kind_of_version() {
 
 #[test]
 fn ib_async_trades_through_the_products_gateway() {
-    let Some(python) = python() else { return };
+    let Some(python) = PUBLIC.python() else { return };
     let folder = tempfile::tempdir().unwrap();
     // The first and the last version that it speaks.
     for version in [157, 178] {
-        let (gateway, address) = Gateway::start(&["--max-version", &version.to_string()], folder.path());
-        let lines = script(&python, "text.py", &[&address, "AAPL"], String::new());
+        let gateway = Gateway::start(&["--speed", "5", "--max-version", &version.to_string()], folder.path());
+        let lines = script(&python, "text.py", &[&gateway.address, "AAPL"], String::new());
         drop(gateway);
         check_ib_async(version, &lines);
     }
