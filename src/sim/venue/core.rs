@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::VenueConfig;
-use super::account::{Account, Margin};
+use super::account::Account;
 use super::agenda::{Agenda, Task};
+use super::bands::{BREAKER_PERIOD, Bands};
 use super::book::{Book, Match};
 use super::contracts;
+use super::delays::Way;
+use super::efficiency::Efficiency;
 use super::orders::Orders;
 use super::reports::{Fill, error};
 use super::sessions::Sessions;
 use crate::clock::{MINUTE, SECOND, SessionTime};
+use crate::domain::calendar::Date;
 use crate::domain::{Money, Price, Qty, SymbolId};
 use crate::sim::api::{ConnId, Contract, Outgoing, Request, Response};
 use crate::sim::market::feed::seed_day;
@@ -46,6 +50,9 @@ pub(super) struct Market {
     pub(super) watched: Vec<i64>,
     /// Tick 49: 0 trading, 1 general halt, 2 volatility halt.
     pub(super) halted: i32,
+    /// Shares printed today.
+    pub(super) volume: i64,
+    pub(super) bands: Bands,
     /// Bids as published, oldest first.
     bids: VecDeque<(SessionTime, Price)>,
 }
@@ -76,6 +83,13 @@ pub(super) struct Core {
     pub(super) margin_told: bool,
     /// History requests by connection: (when, request without its id), for IB's pacing rules.
     pub(super) history_asked: VecDeque<(SessionTime, String)>,
+    /// Orders that have conditions.
+    pub(super) conditional: Vec<i64>,
+    /// Market-data lines that asked for shortability: (connection, request id).
+    pub(super) borrow_lines: Vec<(ConnId, i32)>,
+    /// How many market-wide breakers have gone off today.
+    pub(super) breaker_level: usize,
+    pub(super) efficiency: Efficiency,
     /// Reports whose client was gone: only the referee hears them.
     pub(super) unheard: Vec<Response>,
     messages: VecDeque<SessionTime>,
@@ -96,13 +110,17 @@ impl Core {
         agenda.add(hours.close, Task::Close);
         agenda.add(now + ACCOUNT_PERIOD, Task::AccountCadence);
         agenda.add(now + MARGIN_PERIOD, Task::MarginCheck);
+        if config.rules.breakers.is_some() {
+            agenda.add(now + BREAKER_PERIOD, Task::Breakers);
+        }
+        super::house::plan_halts(&config.rules.halts, source.references(), &mut agenda);
         let carried = |r: &&Reference| config.restricted.contains(&r.symbol);
         let carried = source.references().iter().filter(carried).map(|r| r.id).collect();
         Self {
             carried,
             margin_told: false,
             forced: BTreeMap::new(),
-            account: Account::new(config.cash),
+            account: Account::new(config.cash).on(Date::new_york(hours.open).0),
             config,
             source,
             sampler,
@@ -115,6 +133,10 @@ impl Core {
             executions_ever: 0,
             draw: Draw::keyed(seed, "venue", 0, 0),
             changed: BTreeSet::new(),
+            conditional: Vec::new(),
+            borrow_lines: Vec::new(),
+            breaker_level: 0,
+            efficiency: Efficiency::default(),
             unheard: Vec::new(),
             pnl_beats: false,
             history_asked: VecDeque::new(),
@@ -177,6 +199,7 @@ impl Core {
     /// A raw market event: the book matches, the sampler and the bars take note.
     fn raw(&mut self, event: &RawEvent) {
         self.sampler.push(event);
+        self.bands_before(event);
         let market = &mut self.markets[event.symbol.index()];
         let mut matches = std::mem::take(&mut self.matches);
         match event.body {
@@ -192,7 +215,9 @@ impl Core {
             self.filled(&m);
         }
         self.matches = matches;
+        self.bands_after(event);
         self.watch_market(event);
+        self.look_at_conditions();
     }
 
     fn published(&mut self, update: &SampledUpdate, out: &mut Vec<Outgoing>) {
@@ -215,6 +240,12 @@ impl Core {
             Task::Deferred { perm } => self.deferred(perm),
             Task::Release { perm } => self.release(perm),
             Task::Located { perm } => self.located(perm),
+            Task::Locate { perm } => self.locate(perm),
+            Task::Slice { perm } => self.slice(perm),
+            Task::LimitState { symbol, since } => self.pause(symbol, since, out),
+            Task::Reopen { symbol } => self.reopen(symbol),
+            Task::Breakers => self.look_at_index(out),
+            Task::Shortability { symbol } => self.tell_shortability(symbol, out),
             Task::OcaReduce { perm, qty } => self.oca_reduce(perm, qty),
             Task::Report { perm, client, messages } => {
                 if let Some(r) = self.orders.get_mut(perm) {
@@ -352,23 +383,14 @@ impl Core {
         }
     }
 
-    /// Margin with working orders at their worst, and `extra` signed shares of one symbol on top.
-    pub(super) fn margin(&self, extra: Option<(SymbolId, i64)>) -> Margin {
-        let mut sides = self.working_sides();
-        if let Some((symbol, signed)) = extra {
-            let (buys, sells) = sides.entry(symbol).or_default();
-            *(if signed > 0 { buys } else { sells }) += signed.abs();
-        }
-        let worst = sides.into_iter().map(|(s, (buys, sells))| {
-            let held = self.account.position(s).qty;
-            (s, (held + buys).abs().max((held - sells).abs()))
-        });
-        self.account.margin(|s| self.mark(s), &worst.collect())
-    }
-
     /// One way's delay from now.
     pub(super) fn later(&mut self) -> SessionTime {
-        self.now + self.config.delays.draw(&mut self.draw)
+        self.later_by(Way::Order)
+    }
+
+    /// As [`Core::later`], for what may take longer.
+    pub(super) fn later_by(&mut self, way: Way) -> SessionTime {
+        self.now + self.config.delays.draw(way, &mut self.draw)
     }
 }
 
@@ -392,6 +414,8 @@ impl Market {
             bar: None,
             watched: Vec::new(),
             halted: 0,
+            volume: 0,
+            bands: Bands::default(),
             bids: VecDeque::new(),
         };
         for bar in source.history(r.id).iter().filter(|b| b.start >= open) {
@@ -399,6 +423,7 @@ impl Market {
             market.day(bar.high);
             market.day(bar.low);
             market.last = bar.close;
+            market.volume += bar.volume.0;
         }
         market
     }
@@ -413,6 +438,7 @@ impl Market {
 
     fn print(&mut self, time: SessionTime, price: Price, size: Qty) {
         self.last = price;
+        self.volume += size.0;
         self.day(price);
         let minute = time.floor_to(MINUTE);
         match &mut self.bar {
@@ -438,7 +464,7 @@ impl MarketFacts for Core {
             lowest_bid,
             prior_close: r.prior_close,
             lowest_print: m.day_low,
-            shortable: r.shortable,
+            shortable: Qty(self.borrow_of(r.id).available),
             restricted_yesterday: self.carried.contains(&r.id),
         })
     }

@@ -20,8 +20,6 @@ mod tick {
     pub(super) const CLOSE: i32 = 9;
     pub(super) const OPEN: i32 = 14;
     pub(super) const LAST_TIMESTAMP: i32 = 45;
-    pub(super) const SHORTABLE: i32 = 46;
-    pub(super) const SHORTABLE_SHARES: i32 = 89;
 }
 
 /// The generic tick that asks for shortability.
@@ -60,7 +58,8 @@ impl Core {
         answer(conn, params, out);
         answer(conn, Response::MarketDataType { req_id, market_data_type: 1 }, out);
         if generics.split(',').any(|g| g.trim() == SHORTABLE_GENERIC) {
-            self.shortability(conn, req_id, &reference, out);
+            self.shortability(conn, req_id, reference.id, out);
+            self.borrow_lines.push((conn, req_id));
         }
         self.snapshot(conn, req_id, &reference, out);
         if snapshot {
@@ -75,21 +74,6 @@ impl Core {
             let text = format!("Can't find EId with tickerId:{req_id}");
             answer(conn, error(self.now, req_id, 300, text), out);
         }
-    }
-
-    /// Ticks 46 and 89: above 2.5 at least 1,000 shares can be borrowed, above 1.5 a locate is needed.
-    fn shortability(&self, conn: ConnId, req_id: i32, r: &Reference, out: &mut Vec<Outgoing>) {
-        let short = (-self.account.position(r.id).qty).max(0);
-        let left = (r.shortable.0 - short).max(0);
-        let value = if left >= 1_000 {
-            3.0
-        } else if left > 0 {
-            2.0
-        } else {
-            1.0
-        };
-        answer(conn, Response::TickGeneric { req_id, tick_type: tick::SHORTABLE, value }, out);
-        answer(conn, Response::TickSize { req_id, tick_type: tick::SHORTABLE_SHARES, size: left as f64 }, out);
     }
 
     /// All that is known of a symbol, in the order recorded.

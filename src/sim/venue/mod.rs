@@ -13,30 +13,46 @@
 //!   (in hours, off hours, before the acknowledgement, across clients), of IOC, FOK and what-if; held states of stops,
 //!   trails and bracket children off hours; errors 200, 201, 202, 321, 399, 10147, 10148; repeated reqCurrentTime; echo of
 //!   orders; fees; summary rows; unsubscribed accounts (2100);
-//! * documented: 101, 103, 105, 110, 326, 162, pacing (100), shortable ticks 46 and 89, account cadence;
-//! * assumed: delays ([`Delays`]), partial fills and the queue (`book`), margin figures, good-till-date expiry, what
-//!   triggers and fills stops, pegs and prints (`triggers`), children's and OCA quantities (`groups`), margin calls and
-//!   the enforcement of Rule 201 (`house`).
+//! * documented: 101, 103, 105, 110, 326, 162, pacing (100), shortable ticks 46 and 89, account cadence, commissions
+//!   (`fees`), margin (`exposure`), price bands and breakers (`bands`), borrowing (`borrow`), algo and scale errors;
+//! * assumed: delays ([`Delays`]), partial fills and the queue (`book`), good-till-date expiry, what
+//!   triggers and fills stops, pegs and prints (`triggers`), how algos are worked (`algos`) and conditions read
+//!   (`conditions`), children's and OCA quantities (`groups`), margin calls and the enforcement of Rule 201 (`house`).
+//!
+//! Each file says which is which for what it owns; `GATEWAY.md` has one table of all.
 //!
 //! **Between venue and clients** stand the referee, which hears what the venue says, and then the faults of the scenarios
 //! (`sim/faults`). **State** outlives the process through [`Venue::state`] and [`Venue::resume`] (`state`).
 
 mod account;
 mod agenda;
+mod algos;
+mod attributes;
+mod bands;
 mod book;
+mod borrow;
 mod changes;
 mod commands;
+mod conditions;
 mod contracts;
 mod core;
 mod data;
+mod delays;
+mod efficiency;
 mod entry;
+mod exposure;
+mod fees;
 mod fills;
 mod groups;
+mod halts;
 mod history;
 mod house;
 mod orders;
+mod precautions;
 mod queries;
 mod reports;
+mod rows;
+mod rules;
 mod sessions;
 mod state;
 mod statements;
@@ -51,7 +67,12 @@ use crate::sim::faults::{Faults, Inbound, Scenario};
 use crate::sim::market::{MarketError, MarketSource, Reference};
 use crate::sim::referee::{Audit, Limits, Referee};
 
-pub use agenda::Delays;
+pub use borrow::{Borrow, ShortStock, ShortStockError};
+pub use delays::{Delays, DelaysError};
+pub use efficiency::Efficiency;
+pub use fees::FeePlan;
+pub use halts::{HaltsError, PlannedHalt, parse_halts, read_halts};
+pub use rules::{AccountKind, Base, BreakerIndex, FillOrKill, Precautions, Rules};
 pub use state::{StateError, VenueState};
 
 /// Rounds in which faults may strike at what other faults caused in one instant; the rest waits for the next call.
@@ -74,6 +95,8 @@ pub struct VenueConfig {
     pub executions_end_when_empty: bool,
     /// Symbols whose short-sale restriction was triggered on the previous trading day.
     pub restricted: Vec<String>,
+    /// What orders are held to.
+    pub rules: Rules,
     /// What goes wrong; empty = nothing does.
     pub scenarios: Vec<Scenario>,
     /// What the referee holds clients to.
@@ -90,6 +113,7 @@ impl Default for VenueConfig {
             delays: Delays::default(),
             executions_end_when_empty: true,
             restricted: Vec::new(),
+            rules: Rules::default(),
             scenarios: Vec::new(),
             limits: Limits::default(),
         }
@@ -181,6 +205,11 @@ impl Venue {
     /// The referee's account of the session so far.
     pub fn audit(&self) -> Audit {
         self.referee.audit(self.core.now(), &self.core)
+    }
+
+    /// What counts towards IB's order-efficiency ratio, so far.
+    pub fn efficiency(&self) -> Efficiency {
+        self.core.efficiency
     }
 
     /// Ends the session: what is under way is delivered now.
