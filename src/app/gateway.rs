@@ -11,6 +11,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use crossbeam::channel::RecvTimeoutError;
 
+use super::venue_options::VenueOptions;
 use crate::clock::{Clock, ClockFile, ScaledClock, SessionTime};
 use crate::domain::Money;
 use crate::domain::calendar::Date;
@@ -77,6 +78,9 @@ pub struct GatewayArgs {
     /// Highest TWS server version to offer; default: the highest known.
     #[arg(long, value_parser = clap::value_parser!(i32).range(i64::from(VERSION_MIN)..=i64::from(VERSION_MAX)))]
     pub max_version: Option<i32>,
+    /// What the venue holds orders to.
+    #[command(flatten)]
+    pub venue: VenueOptions,
 }
 
 /// Reads `HH:MM`.
@@ -158,7 +162,9 @@ impl Gateway {
         let state = args.state.as_deref().map(read_state).transpose()?.flatten();
         let resumed = state.as_ref().filter(|s| s.date() == Date::new_york(source.hours().open));
         let start = resumed.map_or(source.start(), |s| s.now().max(source.start()));
-        let config = VenueConfig { account: args.account.clone(), cash, limits, scenarios, ..VenueConfig::default() };
+        let mut config =
+            VenueConfig { account: args.account.clone(), cash, limits, scenarios, ..VenueConfig::default() };
+        args.venue.apply(&mut config, Date::new_york(source.hours().open), source.references())?;
         let clock: Arc<OnceLock<ScaledClock>> = Arc::default();
         if resumed.is_some()
             && let Some(file) = args.clock_file.as_deref().and_then(|p| ClockFile::read(p).ok())
@@ -273,7 +279,13 @@ impl Gateway {
             tracing::warn!(%error, "a symbol's market ended early");
         }
         let audit = self.venue.audit();
-        tracing::info!(violations = audit.violations_total, executions = audit.executions, "session ended");
+        let efficiency = self.venue.efficiency().ratio();
+        tracing::info!(
+            violations = audit.violations_total,
+            executions = audit.executions,
+            order_efficiency = efficiency,
+            "session ended"
+        );
         let Some(path) = &self.args.audit else { return Ok(()) };
         let text = serde_json::to_string_pretty(&audit).context("the audit can't be written as JSON")?;
         write_whole(path, &text).with_context(|| format!("can't write the audit to {}", path.display()))

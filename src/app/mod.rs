@@ -17,6 +17,7 @@ pub mod session;
 pub mod sinks;
 pub mod stages;
 pub mod train_export;
+pub mod venue_options;
 pub mod zoo;
 
 use std::path::Path;

@@ -18,6 +18,8 @@ const NOT_ENTITLED: &[i64] = &[354, 420, 10_089, 10_090, 10_092, 10_167, 2_188, 
 pub(super) const FARM_CODES: &[i64] = &[2_103, 2_104, 2_105, 2_106, 2_107, 2_108, 2_119, 2_157, 2_158];
 /// Where a message tells of a contract: message, prefix.
 const CONTRACTS: &[(i32, &str)] = &[(5, "2."), (7, "1."), (10, "2."), (11, "2."), (61, "2."), (71, "3."), (101, "1.")];
+/// A rate of exchange where nothing tells one.
+const RATE_UNKNOWN: f64 = 0.9;
 /// A price where nothing tells one, USD.
 const PRICE_UNKNOWN: f64 = 100.0;
 
@@ -26,11 +28,13 @@ pub(super) fn derive(recording: &Recording) -> Fixture {
     let (contracts, foreign) = contracts(recording);
     let account = recording.answers().find(|m| m.id == 15).map(|m| m.text("1"));
     let account = account.and_then(|a| a.split(',').find(|a| !a.is_empty())).unwrap_or("DU9000001").to_string();
+    let base_currency = base_currency(recording);
     let errors: BTreeSet<i64> = recording.answers().filter(|m| m.id == 4).filter_map(|m| m.int("3")).collect();
     Fixture {
         account,
         cash: 1_000_000.0,
-        base_currency: base_currency(recording),
+        base_per_usd: base_per_usd(recording, &base_currency),
+        base_currency,
         start: start(recording, &errors),
         entitled: !errors.iter().any(|e| NOT_ENTITLED.contains(e)) && !lacks_history(recording),
         client_ids: client_ids(recording),
@@ -67,6 +71,13 @@ fn base_currency(recording: &Recording) -> String {
     });
     let mut told = told.filter(|c| c.len() == 3 && *c != "BASE");
     told.next().unwrap_or("USD").to_string()
+}
+
+/// What a dollar costs in the account's currency, as its exchange-rate rows tell.
+fn base_per_usd(recording: &Recording, base: &str) -> f64 {
+    let rate = |m: &&Message| m.id == 6 && m.text("1") == "ExchangeRate" && m.text("3") == "USD";
+    let told = recording.answers().find(rate).and_then(|m| m.number("2")).filter(|r| *r > 0.0);
+    told.unwrap_or(if base == "USD" { 1.0 } else { RATE_UNKNOWN })
 }
 
 /// Farm notices of the first log-in.

@@ -22,6 +22,8 @@ pub(super) struct FixtureFile {
     pub(super) cash: Option<f64>,
     /// The account's currency, such as `EUR`.
     pub(super) base_currency: Option<String>,
+    /// Units of it that a dollar costs.
+    pub(super) base_per_usd: Option<f64>,
     /// When the conversation starts, with its zone: `20260824 22:51:45 CET`.
     pub(super) start: Option<String>,
     /// Whether the account has real-time data.
@@ -99,6 +101,8 @@ pub(super) struct Fixture {
     pub(super) account: String,
     pub(super) cash: f64,
     pub(super) base_currency: String,
+    /// Units of it that a dollar costs.
+    pub(super) base_per_usd: f64,
     pub(super) start: SessionTime,
     pub(super) entitled: bool,
     /// By connection of the conversation.
@@ -143,6 +147,7 @@ impl Fixture {
         let set = |to: &mut String, from: Option<String>| *to = from.unwrap_or_else(|| std::mem::take(to));
         set(&mut self.account, file.account);
         set(&mut self.base_currency, file.base_currency);
+        self.base_per_usd = file.base_per_usd.unwrap_or(self.base_per_usd);
         self.cash = file.cash.unwrap_or(self.cash);
         self.entitled = file.entitled.unwrap_or(self.entitled);
         if let Some(id) = file.client_id {

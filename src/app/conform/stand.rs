@@ -10,7 +10,7 @@ use crate::clock::{MINUTE, SessionTime};
 use crate::domain::calendar::{Date, RegularHours, next_trading_day, previous_trading_day, regular_hours};
 use crate::domain::{ConId, Money, Price, Qty, SymbolId};
 use crate::sim::market::{Bar, MarketSource, Quote, RawBody, RawEvent, Reference};
-use crate::sim::venue::{Delays, Entitlements, Holding, Venue, VenueConfig};
+use crate::sim::venue::{Base, Delays, Entitlements, Holding, Rules, Venue, VenueConfig};
 
 /// Trading days of one-minute bars before the conversation.
 const HISTORY_DAYS: usize = 3;
@@ -124,6 +124,10 @@ pub(super) fn venue(fixture: &Fixture, opens: SessionTime) -> anyhow::Result<(Ve
         cash: Money::from_f64(fixture.cash).context("the fixture's cash is no amount")?,
         // Usual delays without the rare long one: a conversation's order is what counts.
         delays: Delays { tail_one_in: 0, ..Delays::default() },
+        rules: Rules {
+            base: Base { currency: fixture.base_currency.clone(), per_usd: fixture.base_per_usd },
+            ..Rules::default()
+        },
         entitlements: entitlements(fixture.entitled)?,
         executions_end_when_empty: fixture.executions_end_when_empty,
         farms: fixture.farms.clone(),

@@ -31,9 +31,7 @@ pub(super) mod kind {
     pub(in crate::sim::venue) const CLOSE: i32 = 9;
     pub(in crate::sim::venue) const OPEN: i32 = 14;
     pub(in crate::sim::venue) const LAST_TIMESTAMP: i32 = 45;
-    pub(in crate::sim::venue) const SHORTABLE: i32 = 46;
     pub(in crate::sim::venue) const RT_VOLUME: i32 = 48;
-    pub(in crate::sim::venue) const SHORTABLE_SHARES: i32 = 89;
 
     /// The delayed counterpart of a tick type.
     pub(in crate::sim::venue) const fn delayed(kind: i32) -> i32 {
@@ -163,7 +161,8 @@ impl Core {
             Feed::Live(symbol) | Feed::Delayed(symbol) => {
                 let reference = self.reference(symbol).clone();
                 if asks(SHORTABLE_GENERIC) {
-                    self.shortability(conn, req_id, &reference, out);
+                    self.shortability(conn, req_id, symbol, out);
+                    self.borrow_lines.push((conn, req_id));
                 }
                 if delayed {
                     self.delayed_snapshot(conn, req_id, &reference, out);
@@ -210,21 +209,6 @@ impl Core {
             let text = format!("Can't find EId with tickerId:{req_id}");
             answer(conn, error(self.now, req_id, 300, text), out);
         }
-    }
-
-    /// Ticks 46 and 89: above 2.5 at least 1,000 shares can be borrowed, above 1.5 a locate is needed.
-    fn shortability(&self, conn: ConnId, req_id: i32, r: &Reference, out: &mut Vec<Outgoing>) {
-        let short = (-self.account.position(r.id).qty).max(0);
-        let left = (r.shortable.0 - short).max(0);
-        let value = if left >= 1_000 {
-            3.0
-        } else if left > 0 {
-            2.0
-        } else {
-            1.0
-        };
-        answer(conn, Response::TickGeneric { req_id, tick_type: kind::SHORTABLE, value }, out);
-        answer(conn, Response::TickSize { req_id, tick_type: kind::SHORTABLE_SHARES, size: left as f64 }, out);
     }
 
     /// All that is known of a symbol, in the order recorded.

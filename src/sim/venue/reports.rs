@@ -68,6 +68,10 @@ fn echo(r: &Record, account: &str) -> Order {
     if let Some(t) = r.terms.not_before {
         order.good_after_time = text::eastern(t);
     }
+    // Recorded: what only the gateway reads does not come back; a scale switches price management on.
+    order.manual_order_time.clear();
+    order.advanced_error_override.clear();
+    order.use_price_mgmt_algo |= order.scale_price_increment.is_some();
     order.account = account.into();
     order.filled_quantity = r.filled as f64;
     if order.oca_group.is_empty() {
@@ -121,7 +125,7 @@ pub(super) fn order_status(r: &Record, word: &str, client: i32) -> Response {
         last_fill_price: if r.filled > 0 { r.last_price.to_f64() } else { 0.0 },
         client_id: client,
         why_held: if word == "Cancelled" { String::new() } else { r.why_held().into() },
-        mkt_cap_price: 0.0,
+        mkt_cap_price: r.cap.to_f64(),
     }
 }
 
