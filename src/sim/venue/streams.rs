@@ -338,7 +338,10 @@ impl Core {
             "BidAsk" => Ticks::BidAsk,
             "MidPoint" => Ticks::MidPoint,
             _ => {
-                return Err((321, format!("Error validating request.-'cc' : cause - Invalid tick-by-tick type {kind}")));
+                return Err((
+                    321,
+                    format!("Error validating request.-'cc' : cause - Invalid tick-by-tick type {kind}"),
+                ));
             }
         };
         if !live && ticks == Ticks::Last {
