@@ -536,9 +536,10 @@ fn history_is_paced() {
     // Each is answered after two minutes, so that fifty stay open.
     let way = 60 * SECOND;
     let mut b = with(|c| c.delays = Delays { min: way, max: way, ..Delays::NONE });
+    b.trade(0, 309.16, 10);
     for i in 0..52 {
         b.seconds(1);
-        b.ask(1, history(i, contract(AAPL), &format!("{} S", 60 + i), "1 min", "TRADES"));
+        b.ask(1, history(i, contract(AAPL), &format!("{} S", 600 + i), "1 min", "TRADES"));
     }
     b.seconds(200);
     assert_eq!(codes(&responses(&mut b)), [322, 322]);
@@ -554,6 +555,7 @@ fn history_is_paced() {
     assert_eq!(refused, [162, 162]);
     b.seconds(600);
     b.trade(0, 309.16, 10);
+    b.run(1);
     assert_eq!(codes(&b.told(history(99, contract(AAPL), "60 S", "5 secs", "TRADES"))), NONE);
 }
 

@@ -6,6 +6,7 @@ text_codec.py write  prints lines `{"client", "version", "name", "frame"}` for r
 """
 
 import base64
+import dataclasses
 import json
 import sys
 from decimal import Decimal
@@ -25,6 +26,13 @@ VERSIONS = range(157, 226)
 IB_ASYNC_VERSIONS = range(157, 179)
 
 
+def attributes(thing):
+    """What an object of any kind holds, by name."""
+    if dataclasses.is_dataclass(thing):
+        return {f.name: getattr(thing, f.name) for f in dataclasses.fields(thing)}
+    return thing._asdict() if hasattr(thing, "_asdict") else getattr(thing, "__dict__", {})
+
+
 def flatten(args):
     """Arguments by position, and attributes of them, or of a list's first, by lower-case class and name."""
     out = {}
@@ -32,9 +40,8 @@ def flatten(args):
         out[str(position)] = arg
         first = arg[0] if isinstance(arg, list) and arg else None
         for holder in (arg, getattr(arg, "contract", None), first, getattr(first, "contract", None)):
-            if hasattr(holder, "__dict__"):
-                for name, value in vars(holder).items():
-                    out[f"{type(holder).__name__.lower()}.{name}"] = value
+            for name, value in attributes(holder).items():
+                out[f"{type(holder).__name__.lower()}.{name}"] = value
     return out
 
 
@@ -54,8 +61,13 @@ class Calls:
 def by_nautilus(version, msg_id, fields):
     calls = Calls()
     decoder = ibapi.decoder.Decoder(calls, version)
+    info = decoder.msgId2handleInfo[msg_id]
+    if info.processMeth is None:
+        # The arguments are the fields behind the first.
+        decoder.interpretWithSignature(fields, info)
+        return calls.calls, 0
     left = iter(fields)
-    decoder.msgId2handleInfo[msg_id].processMeth(decoder, left)
+    info.processMeth(decoder, left)
     return calls.calls, len(list(left))
 
 
