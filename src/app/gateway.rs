@@ -12,14 +12,14 @@ use clap::Args;
 use crossbeam::channel::RecvTimeoutError;
 
 use super::venue_options::VenueOptions;
-use crate::clock::{Clock, ClockFile, ScaledClock, SessionTime};
+use crate::clock::{Clock, ClockFile, MILLISECOND, ScaledClock, SessionTime};
 use crate::domain::Money;
 use crate::domain::calendar::Date;
 use crate::sim::api::{ConnId, Outgoing, Request};
 use crate::sim::faults::Scenario;
 use crate::sim::market::{self, MarketOptions};
 use crate::sim::referee::Limits;
-use crate::sim::venue::{Venue, VenueConfig, VenueState};
+use crate::sim::venue::{Entitlements, Venue, VenueConfig, VenueState};
 use crate::sim::wire::handshake::{VERSION_MAX, VERSION_MIN};
 use crate::sim::wire::{Server, ServerOptions};
 
@@ -75,6 +75,13 @@ pub struct GatewayArgs {
     /// Cash at the start, USD.
     #[arg(long, default_value_t = 1_000_000.0)]
     pub cash: f64,
+    /// Milliseconds of session time between samples of a symbol's quotes; 0 = every event is sent.
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub sampling: u32,
+    /// Market data of a network: A (NYSE), B (ARCA and others) or C (Nasdaq) = live, partial (not consolidated), delayed
+    /// or none, such as C=delayed; may be given once a network. Default: all live.
+    #[arg(long, value_name = "NETWORK=WHAT")]
+    pub entitlement: Vec<String>,
     /// Highest TWS server version to offer; default: the highest known.
     #[arg(long, value_parser = clap::value_parser!(i32).range(i64::from(VERSION_MIN)..=i64::from(VERSION_MAX)))]
     pub max_version: Option<i32>,
@@ -162,8 +169,19 @@ impl Gateway {
         let state = args.state.as_deref().map(read_state).transpose()?.flatten();
         let resumed = state.as_ref().filter(|s| s.date() == Date::new_york(source.hours().open));
         let start = resumed.map_or(source.start(), |s| s.now().max(source.start()));
-        let mut config =
-            VenueConfig { account: args.account.clone(), cash, limits, scenarios, ..VenueConfig::default() };
+        let mut entitlements = Entitlements::default();
+        for text in &args.entitlement {
+            entitlements.set(text).map_err(|e| anyhow::anyhow!("--entitlement: {e}"))?;
+        }
+        let mut config = VenueConfig {
+            account: args.account.clone(),
+            cash,
+            limits,
+            scenarios,
+            entitlements,
+            sampling: i64::from(args.sampling) * MILLISECOND,
+            ..VenueConfig::default()
+        };
         args.venue.apply(&mut config, Date::new_york(source.hours().open), source.references())?;
         let clock: Arc<OnceLock<ScaledClock>> = Arc::default();
         if resumed.is_some()
