@@ -10,7 +10,7 @@ use ibkr_trader::domain::Side;
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::sim::api::{Order, Request, Response};
 use ibkr_trader::sim::referee::Limits;
-use ibkr_trader::sim::venue::Delays;
+use ibkr_trader::sim::venue::{Delays, FillOrKill};
 use proptest::prelude::*;
 use venue_bench::{AAPL, Bench, limit, market};
 
@@ -300,5 +300,305 @@ proptest! {
             prop_assert!((0..=100).contains(&held), "{held} held");
             prop_assert!(audit.books_agree);
         }
+    }
+}
+
+/// Fill-or-kill, worked.
+fn fok_bench() -> Bench {
+    let mut b = Bench::with(Date(20_260_825).at(10, 0), |c| {
+        (c.delays, c.rules.fill_or_kill) = (Delays::NONE, FillOrKill::Worked);
+    });
+    b.log_in(1);
+    b
+}
+
+#[test]
+fn fill_or_kill_fills_whole_or_goes() {
+    let mut b = fok_bench();
+    b.place(1, Order { tif: "FOK".into(), ..limit(Side::Buy, 200, 309.16) });
+    assert!(b.words().contains(&"status 1 Filled 200/0 @309.16".to_string()));
+    b.quote(0, 309.15, 300, 309.17, 150);
+    b.place(1, Order { tif: "FOK".into(), ..limit(Side::Buy, 151, 309.17) });
+    let words = b.words();
+    assert!(words.contains(&"status 2 Cancelled 0/151 @0".to_string()), "{words:?}");
+    let mut by_default = bench();
+    by_default.place(1, Order { tif: "FOK".into(), ..limit(Side::Buy, 1, 309.16) });
+    assert!(by_default.words().contains(&"error 1 201".to_string()), "as recorded");
+    let mut night = Bench::with(Date(20_260_825).at(17, 0), |c| {
+        (c.delays, c.rules.fill_or_kill) = (Delays::NONE, FillOrKill::Worked);
+    });
+    night.log_in(1);
+    night.place(1, Order { tif: "FOK".into(), ..limit(Side::Buy, 1, 309.16) });
+    assert!(night.words().contains(&"error 1 201".to_string()), "after hours it was recorded refused");
+}
+
+#[test]
+fn all_or_none_and_market_to_limit() {
+    let mut b = bench();
+    b.place(1, Order { all_or_none: true, ..limit(Side::Buy, 250, 309.16) });
+    b.words();
+    b.quote(0, 309.15, 300, 309.16, 249);
+    assert!(b.words().is_empty(), "249 are not all");
+    b.quote(0, 309.15, 300, 309.16, 250);
+    assert_eq!(b.words()[0], "exec -1 1 BOT 250 @309.16");
+    b.place(1, Order { order_type: "MTL".into(), ..market(Side::Sell, 400) });
+    assert!(b.words().contains(&"exec -1 2 SLD 300 @309.15".to_string()));
+    b.quote(0, 309.10, 500, 309.16, 250);
+    assert!(b.words().is_empty(), "the rest is a limit at 309.15");
+    b.trade(0, 309.2, 100);
+    assert_eq!(b.words()[0], "exec -1 2 SLD 100 @309.15");
+}
+
+#[test]
+fn orders_if_touched_wait_for_a_better_price() {
+    let mut b = bench();
+    b.place(1, Order { order_type: "MIT".into(), aux_price: Some(308.0), ..market(Side::Buy, 10) });
+    b.place(1, Order { order_type: "LIT".into(), aux_price: Some(308.0), ..limit(Side::Buy, 10, 308.5) });
+    b.trade(0, 310.0, 100);
+    b.words();
+    b.quote(0, 307.9, 300, 308.1, 200);
+    b.trade(0, 308.0, 100);
+    let words = b.words();
+    assert!(words.contains(&"exec -1 1 BOT 10 @308.1".to_string()), "{words:?}");
+    assert!(words.contains(&"exec -1 2 BOT 10 @308.1".to_string()), "{words:?}");
+}
+
+#[test]
+fn a_trailing_limits_limit_stays_behind_its_stop() {
+    let mut b = bench();
+    b.place(1, market(Side::Buy, 10));
+    b.words();
+    let order = Order {
+        order_type: "TRAIL LIMIT".into(),
+        aux_price: Some(1.0),
+        trail_stop_price: Some(308.0),
+        lmt_price_offset: Some(0.05),
+        ..market(Side::Sell, 10)
+    };
+    b.place(1, order);
+    let limits = |b: &mut Bench| -> Vec<f64> {
+        let all = b.out.drain(..).filter_map(|o| match o.response {
+            Response::OpenOrder { order, .. } => order.limit_price,
+            _ => None,
+        });
+        all.collect()
+    };
+    assert_eq!(limits(&mut b), [307.95], "recorded: sell, stop less offset");
+    b.trade(0, 312.0, 100);
+    b.ask(1, Request::ReqOpenOrders);
+    assert_eq!(limits(&mut b), [310.95]);
+    b.quote(0, 310.0, 300, 310.1, 200);
+    b.trade(0, 311.0, 100);
+    assert!(!b.words().iter().any(|w| w.starts_with("exec")), "its limit is above the bid");
+    b.trade(0, 310.96, 100);
+    assert_eq!(b.words()[0], "exec -1 2 SLD 10 @310.95");
+}
+
+#[test]
+fn an_iceberg_loses_its_place_part_by_part() {
+    let mut b = bench();
+    b.place(1, Order { display_size: 100, ..limit(Side::Buy, 250, 309.15) });
+    b.words();
+    b.trade(0, 309.15, 500);
+    assert_eq!(b.words()[0], "exec -1 1 BOT 100 @309.15", "300 before it, then what it shows");
+    b.trade(0, 309.15, 300);
+    assert!(b.words().is_empty(), "the next part stands behind the 300 shown");
+    b.trade(0, 309.15, 40);
+    assert_eq!(b.words()[0], "exec -1 1 BOT 40 @309.15");
+}
+
+#[test]
+fn hours_outside_the_regular_ones_are_for_limits_that_ask() {
+    let mut b = Bench::with(Date(20_260_825).at(16, 30), |c| c.delays = Delays::NONE);
+    b.log_in(1);
+    b.place(1, Order { outside_rth: true, ..limit(Side::Buy, 10, 309.16) });
+    let words = b.words();
+    assert!(words.contains(&"exec -1 1 BOT 10 @309.16".to_string()), "{words:?}");
+    b.place(1, Order { outside_rth: true, ..market(Side::Buy, 10) });
+    let words = b.words();
+    assert_eq!(words[0], "error 2 2109", "a market order's wish is ignored, with a word");
+    assert!(words.contains(&"error 2 399".to_string()), "{words:?}");
+    b.place(1, Order { outside_rth: true, ..limit(Side::Buy, 10, 300.0) });
+    b.words();
+    b.seconds(4 * 3_600);
+    assert!(b.words().contains(&"status 3 Cancelled 0/10 @0".to_string()), "the evening ends at 20:00");
+}
+
+#[test]
+fn a_day_till_cancelled_order_ends_inactive() {
+    let mut b = bench();
+    b.place(1, Order { tif: "DTC".into(), ..limit(Side::Buy, 10, 300.0) });
+    b.words();
+    b.seconds(7 * 3_600);
+    assert_eq!(b.words(), ["open 1 Inactive", "status 1 Inactive 0/10 @0"]);
+}
+
+#[test]
+fn a_stop_turns_into_what_it_is_to_become() {
+    let mut b = bench();
+    b.place(1, market(Side::Buy, 10));
+    let order = Order {
+        adjusted_order_type: "TRAIL".into(),
+        trigger_price: Some(312.0),
+        adjusted_stop_price: Some(311.0),
+        adjusted_trailing_amount: Some(0.5),
+        ..stop(Side::Sell, 10, 300.0)
+    };
+    b.place(1, order);
+    b.words();
+    b.trade(0, 311.99, 100);
+    assert!(b.words().is_empty());
+    b.trade(0, 312.0, 100);
+    assert_eq!(b.words(), ["open 2 PreSubmitted", "status 2 PreSubmitted 0/10 @0"]);
+    b.trade(0, 313.0, 100);
+    b.trade(0, 312.5, 100);
+    assert!(b.words().contains(&"exec -1 2 SLD 10 @309.15".to_string()), "313 less 0.50");
+}
+
+#[test]
+fn a_scale_works_part_after_part() {
+    let mut b = bench();
+    let order = Order {
+        scale_init_level_size: Some(100),
+        scale_subs_level_size: Some(50),
+        scale_price_increment: Some(0.05),
+        ..limit(Side::Buy, 200, 309.0)
+    };
+    b.place(1, order);
+    b.words();
+    b.trade(0, 308.99, 1_000);
+    assert_eq!(b.words()[0], "exec -1 1 BOT 100 @309");
+    b.trade(0, 308.96, 1_000);
+    assert!(b.words().is_empty(), "the next stands at 308.95");
+    b.trade(0, 308.94, 1_000);
+    b.trade(0, 308.89, 1_000);
+    let fills: Vec<String> = b.words().into_iter().filter(|w| w.starts_with("exec")).collect();
+    assert_eq!(fills, ["exec -1 1 BOT 50 @308.95", "exec -1 1 BOT 50 @308.9"]);
+}
+
+#[test]
+fn what_cannot_be_honoured_is_refused_and_never_another_order() {
+    let base = || limit(Side::Buy, 100, 300.0);
+    let text = |s: &str| s.to_string();
+    let cases: Vec<(&str, i32, Order)> = vec![
+        ("hidden", 152, Order { hidden: true, ..base() }),
+        ("discretionary", 325, Order { discretionary_amt: 0.1, ..base() }),
+        ("minimum quantity", 10_256, Order { min_qty: Some(2), ..base() }),
+        ("display of a market order", 10_255, Order { display_size: 10, ..market(Side::Buy, 100) }),
+        ("display above the size", 10_020, Order { display_size: 101, ..base() }),
+        ("activation time", 10_315, Order { active_start_time: text("20260824 22:46:45 UTC"), ..base() }),
+        ("activation clock", 321, Order { active_start_time: text("15:00:00"), ..base() }),
+        ("cash quantity", 10_244, Order { cash_qty: Some(500.0), ..base() }),
+        ("hedge", 10_006, Order { hedge_type: text("D"), ..base() }),
+        ("delta neutral", 429, Order { delta_neutral_order_type: text("MKT"), ..base() }),
+        ("block", 117, Order { block_order: true, total_quantity: 10.0, ..base() }),
+        ("advisor", 321, Order { fa_group: text("g"), ..base() }),
+        ("model", 321, Order { model_code: text("m"), ..base() }),
+        ("slot", 321, Order { short_sale_slot: 2, ..base() }),
+        ("exempt", 321, Order { exempt_code: Some(1), ..base() }),
+        ("scale without sizes", 409, Order { scale_price_increment: Some(0.1), ..base() }),
+        ("scale without increment", 408, Order { scale_init_level_size: Some(10), ..base() }),
+        (
+            "scale with profits",
+            419,
+            Order {
+                scale_price_increment: Some(0.1),
+                scale_init_level_size: Some(10),
+                scale_profit_offset: Some(1.0),
+                ..base()
+            },
+        ),
+        ("post only", 321, Order { post_only: true, ..base() }),
+        ("overnight", 321, Order { include_overnight: true, ..base() }),
+        ("duration", 321, Order { duration: Some(30), ..base() }),
+        ("trigger method", 146, Order { trigger_method: 6, ..base() }),
+        ("adjusted without trigger", 361, Order { adjusted_order_type: text("TRAIL"), ..stop(Side::Sell, 10, 300.0) }),
+        ("close with another life", 113, Order { order_type: text("MOC"), tif: text("GTC"), ..market(Side::Buy, 10) }),
+        ("a peg to the best", 387, Order { order_type: text("PEG BEST"), ..base() }),
+        ("no such type", 321, Order { order_type: text("FEELINGS"), ..base() }),
+    ];
+    let mut b = bench();
+    for (what, code, order) in cases {
+        let id = b.place(1, order);
+        assert_eq!(b.words(), [format!("error {id} {code}")], "{what}");
+    }
+    b.ask(1, Request::ReqOpenOrders);
+    assert_eq!(b.words(), ["OpenOrderEnd"], "none of them lives");
+    // Recorded: the order with the minimum quantity can still be cancelled.
+    b.ask(1, Request::CancelOrder { order_id: 3 });
+    assert_eq!(b.words(), ["status 3 Cancelled 0/100 @0", "error 3 202", "error 3 161"]);
+}
+
+#[test]
+fn marks_are_echoed_and_change_nothing() {
+    let mut b = bench();
+    let order = Order {
+        not_held: true,
+        sweep_to_fill: true,
+        rule_80a: "I".into(),
+        solicited: true,
+        soft_dollar_name: "tier".into(),
+        ext_operator: "me".into(),
+        manual_order_time: "20260824 22:44:45 UTC".into(),
+        ..limit(Side::Buy, 10, 309.16)
+    };
+    b.place(1, order.clone());
+    let echo = b.out.iter().find_map(|o| match &o.response {
+        Response::OpenOrder { order, .. } => Some(order.clone()),
+        _ => None,
+    });
+    let echo = echo.unwrap();
+    assert!(echo.not_held && echo.sweep_to_fill && echo.solicited);
+    assert_eq!((echo.rule_80a, echo.soft_dollar_name, echo.ext_operator), ("I".into(), "tier".into(), "me".into()));
+    assert_eq!(echo.manual_order_time, "", "recorded: it does not come back");
+    assert!(b.words().contains(&"exec -1 1 BOT 10 @309.16".to_string()));
+}
+
+#[test]
+fn a_childs_cancel_takes_its_parent_along_if_it_says_so() {
+    let mut b = bench();
+    b.place(1, Order { transmit: false, ..limit(Side::Buy, 100, 300.0) });
+    b.place(1, Order { parent_id: 1, auto_cancel_parent: true, ..limit(Side::Sell, 100, 312.0) });
+    b.words();
+    b.ask(1, Request::CancelOrder { order_id: 2 });
+    assert!(b.words().contains(&"status 1 Cancelled 0/100 @0".to_string()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// No order fills more than the market showed or printed at prices that it allows.
+    #[test]
+    fn fills_are_bounded_by_what_was_shown(
+        orders in prop::collection::vec((any::<bool>(), -5_i64..8, 1_i64..500, 0_i32..3, 0_i64..80), 1..6),
+        moves in prop::collection::vec((-6_i64..7, 1_i64..150, any::<bool>()), 1..40),
+    ) {
+        let mut b = fok_bench();
+        b.words();
+        let (mut shown, mut bought, mut sold) = (200_i64 + 300, 0_i64, 0_i64);
+        let place = |b: &mut Bench, (buy, off, qty, kind, display): (bool, i64, i64, i32, i64)| {
+            let side = if buy { Side::Buy } else { Side::Sell };
+            let order = limit(side, qty, (30_915 + off) as f64 / 100.0);
+            b.place(1, match kind {
+                0 => Order { all_or_none: true, ..order },
+                1 => Order { display_size: i32::try_from(display.min(qty)).unwrap(), ..order },
+                _ => Order { order_type: "MTL".into(), limit_price: None, ..order },
+            });
+        };
+        for o in orders {
+            place(&mut b, o);
+        }
+        for (cents, size, quote) in moves {
+            let price = (30_915 + cents) as f64 / 100.0;
+            shown += 2 * size;
+            if quote { b.quote(0, price, size, price + 0.01, size) } else { b.trade(0, price, size) }
+        }
+        for o in b.out.drain(..) {
+            if let Response::ExecutionDetails { execution: e, .. } = o.response {
+                *(if e.side == "BOT" { &mut bought } else { &mut sold }) += e.shares as i64;
+            }
+        }
+        prop_assert!(bought <= shown && sold <= shown, "{bought} {sold} of {shown}");
+        prop_assert!(b.venue.audit().books_agree);
     }
 }

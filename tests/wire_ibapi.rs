@@ -5,21 +5,23 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, reason = "tests: a broken expectation must stop them")]
 
 use ibapi::accounts::types::{AccountGroup, AccountId, ContractId};
-use ibapi::accounts::{AccountSummaryResult, AccountUpdate, PositionUpdate};
+use ibapi::accounts::{AccountSummaryResult, AccountUpdate, AccountUpdateMulti, PositionUpdate, PositionUpdateMulti};
 use ibapi::client::blocking::Client;
 use ibapi::contracts::Contract as IbContract;
 use ibapi::contracts::tick_types::TickType;
-use ibapi::market_data::historical::{BarSize, BarTimestamp, ToDuration, WhatToShow};
-use ibapi::market_data::realtime::TickTypes;
-use ibapi::market_data::{MarketDataType, TradingHours};
+use ibapi::market_data::historical::{BarSize, BarTimestamp, HistoricalBarUpdate, ToDuration, WhatToShow};
+use ibapi::market_data::realtime::{MarketDepths, TickTypes};
+use ibapi::market_data::{IgnoreSize, MarketDataType, SmartDepth, TradingHours};
 use ibapi::orders::{Action, ExecutionFilter, Executions, Order as IbOrder, OrderStatusKind, OrderUpdate, Orders};
 use ibapi::subscriptions::SubscriptionItem;
-use ibkr_trader::clock::SessionTime;
+use ibkr_trader::clock::{SECOND, SessionTime};
 use ibkr_trader::domain::Side;
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::sim::api::{
     ConnId, Contract, ContractDetails, Execution, HistoricalBar, Order, OrderState, Outgoing, Request, Response,
 };
+use ibkr_trader::sim::market::{self, MarketOptions};
+use ibkr_trader::sim::venue::{Delays, Venue, VenueConfig};
 use ibkr_trader::sim::wire::{Server, ServerOptions};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -896,6 +898,118 @@ fn profit_and_loss() {
     let Request::ReqPnlSingle { req_id, con_id, .. } = &asked[3] else { panic!("{asked:?}") };
     assert_eq!(*con_id, 265_598);
     assert_eq!(asked[4], Request::CancelPnlSingle { req_id: *req_id });
+}
+
+/// The venue itself behind the server, on the synthetic market: every request is followed by half a minute of it.
+fn venue_answers() -> impl Fn(&Request) -> Vec<Response> + Send {
+    let options = MarketOptions { date: Date::of(2026, 4, 15), start: Some((10, 0)), symbols: 3, seed: 1 };
+    let source = market::open(None, &options).unwrap();
+    let start = source.start();
+    let config = VenueConfig { account: ACCOUNT.to_owned(), delays: Delays::NONE, ..VenueConfig::default() };
+    let state = Mutex::new((Venue::new(config, source, 1), start));
+    move |request| {
+        let mut state = state.lock().unwrap();
+        let (venue, now) = &mut *state;
+        let mut out = Vec::new();
+        venue.handle(*now, ConnId(1), request.clone(), &mut out);
+        if matches!(request, Request::StartApi { .. }) {
+            return Vec::new();
+        }
+        *now = *now + 30 * SECOND;
+        venue.advance(*now, &mut out);
+        out.into_iter().map(|o| o.response).collect()
+    }
+}
+
+#[test]
+fn streams_of_the_venue_are_read() {
+    let gateway = Scripted::start(venue_answers());
+    let client = gateway.client();
+    let stock = IbContract::stock("AAPL").build();
+    let last = client.tick_by_tick(&stock, 0).last().unwrap();
+    let trade = next!(last);
+    assert!(trade.price > 1.0 && trade.size > 0.0 && trade.exchange == "NASDAQ", "{trade:?}");
+    drop(last);
+    let quotes = client.tick_by_tick(&stock, 0).bid_ask(IgnoreSize::Yes).unwrap();
+    let quote = next!(quotes);
+    assert!(quote.bid_price > 1.0 && quote.ask_price > quote.bid_price, "{quote:?}");
+    drop(quotes);
+    let mids = client.tick_by_tick(&stock, 0).mid_point().unwrap();
+    assert!(next!(mids).mid_point > 1.0);
+    drop(mids);
+    let depth = client.market_depth(&stock, 5).smart_depth(SmartDepth::Yes).subscribe().unwrap();
+    let MarketDepths::MarketDepthL2(row) = next!(depth) else { panic!("a row of smart depth") };
+    assert_eq!((row.position, row.operation, row.side, row.smart_depth), (0, 0, 0, true), "{row:?}");
+    assert!(row.price > 1.0 && row.size > 0.0 && !row.market_maker.is_empty(), "{row:?}");
+    drop(depth);
+    let bars = client.realtime_bars(&stock).subscribe().unwrap();
+    let bar = next!(bars);
+    assert!(bar.low <= bar.open && bar.close <= bar.high && bar.date.unix_timestamp() % 5 == 0, "{bar:?}");
+    drop(bars);
+    let exchanges = client.market_depth_exchanges().unwrap();
+    assert!(exchanges.iter().any(|e| e.exchange_name == "ISLAND" && e.security_type == "STK"), "{exchanges:?}");
+}
+
+#[test]
+fn history_of_the_venue_is_read() {
+    let gateway = Scripted::start(venue_answers());
+    let client = gateway.client();
+    let stock = IbContract::stock("AAPL").build();
+    let first = client.head_timestamp(&stock, WhatToShow::Trades, TradingHours::Regular).unwrap();
+    assert_eq!(first.unix_timestamp(), Date::of(2026, 4, 14).at(9, 30).secs(), "the previous day's open");
+    let at = time::OffsetDateTime::from_unix_timestamp(Date::of(2026, 4, 15).at(10, 5).secs()).unwrap();
+    let ticks = client.historical_ticks(&stock, 10).ending(at).trade().unwrap();
+    let tick = next!(ticks);
+    assert!(tick.price > 1.0 && tick.size.is_some_and(|s| s > 0.0), "{tick:?}");
+    let ticks = client.historical_ticks(&stock, 10).ending(at).bid_ask(IgnoreSize::No).unwrap();
+    let tick = next!(ticks);
+    assert!(tick.price_ask > tick.price_bid, "{tick:?}");
+    let points = client.histogram_data(&stock, TradingHours::Regular, BarSize::Day).unwrap();
+    assert!(points.len() > 5 && points.iter().all(|p| p.price > 1.0), "{points:?}");
+    let schedule = client.historical_schedules(&stock, 3.days()).fetch().unwrap();
+    let days: Vec<String> = schedule.sessions.iter().map(|s| s.reference.to_string()).collect();
+    assert_eq!(days, ["2026-04-13", "2026-04-14", "2026-04-15"]);
+    let kept = client.historical_data(&stock, BarSize::Min).duration(1.days()).stream().unwrap();
+    let HistoricalBarUpdate::Historical(told) = next!(kept) else { panic!("the bars come first") };
+    assert!(told.bars.len() > 20, "{}", told.bars.len());
+    let bar = loop {
+        match next!(kept) {
+            HistoricalBarUpdate::Update(bar) => break bar,
+            _ => continue,
+        }
+    };
+    assert!(bar.close > 1.0, "{bar:?}");
+}
+
+#[test]
+fn look_ups_of_the_venue_are_read() {
+    let gateway = Scripted::start(venue_answers());
+    let client = gateway.client();
+    let positions = client.positions_multi(None, None).unwrap();
+    assert!(matches!(next!(positions), PositionUpdateMulti::PositionEnd));
+    drop(positions);
+    let account = AccountId(ACCOUNT.to_owned());
+    let updates = client.account_updates_multi(Some(&account), None).unwrap();
+    let mut net = None;
+    while let AccountUpdateMulti::AccountMultiValue(value) = next!(updates) {
+        if value.key == "NetLiquidation" {
+            net = value.value.parse::<f64>().ok();
+        }
+    }
+    assert_eq!(net, Some(1_000_000.0));
+    drop(updates);
+    assert_eq!(client.family_codes().unwrap()[0].account_id, ACCOUNT);
+    assert_eq!(client.soft_dollar_tiers().unwrap(), []);
+    assert_eq!(client.user_info().unwrap().white_branding_id, "");
+    assert!(client.server_time_millis().unwrap().unix_timestamp() >= Date::of(2026, 4, 15).at(10, 0).secs());
+    let found = client.matching_symbols("AAP").unwrap();
+    assert_eq!(found[0].contract.contract_id, 265_598);
+    let components = client.smart_components("9c0001").unwrap();
+    assert!(components.iter().any(|c| c.exchange == "NASDAQ" && c.exchange_letter == "Q"), "{components:?}");
+    let config = client.config().unwrap();
+    let api = config.api.unwrap();
+    assert_eq!(api.precautions.unwrap().bypass_order_precautions, Some(true));
+    assert_eq!(api.settings.unwrap().read_only_api, Some(false));
 }
 
 #[test]

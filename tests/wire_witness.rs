@@ -4,10 +4,10 @@
 
 #![allow(
     clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
     reason = "tests: a broken expectation must stop them"
 )]
+
+mod witness_support;
 
 use ibkr_trader::clock::SessionTime;
 use ibkr_trader::domain::Side;
@@ -15,67 +15,20 @@ use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::sim::api::{Contract, ContractDetails, Execution, Order, OrderState, Outgoing, Request, Response};
 use ibkr_trader::sim::wire::{Server, ServerOptions};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::path::Path;
+use std::process::Child;
 use std::time::Duration;
+use witness_support::{Gateway, OFFICIAL, lines_of, start_script};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witness/official.py");
-const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witness/requirements.txt");
 const ACCOUNT: &str = "DU1234567";
 
-/// The witness's Python, installed on first use; `None`, with a line that says why, if it cannot be.
-fn python() -> Option<PathBuf> {
-    static INSTALLING: Mutex<()> = Mutex::new(());
-    // Tests are threads of one process, or processes: the first kind wait for each other here.
-    let _one_at_a_time = INSTALLING.lock();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let home = target.join("witness-venv");
-    let python = home.join("bin/python");
-    if python.exists() {
-        return Some(python);
-    }
-    // Made aside and renamed, so that tests in other processes never see half of it.
-    let aside = target.join(format!("witness-venv.{}", std::process::id()));
-    let made = run(Command::new("python3").args(["-m", "venv"]).arg(&aside)).and_then(|()| {
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", REQUIREMENTS];
-        run(Command::new(aside.join("bin/python")).args(pip))
-    });
-    if let Err(why) = made {
-        println!("skipped: the official client could not be installed: {why}");
-        let _ = std::fs::remove_dir_all(&aside);
-        return None;
-    }
-    if std::fs::rename(&aside, &home).is_err() {
-        // Another process was faster.
-        let _ = std::fs::remove_dir_all(&aside);
-    }
-    Some(python)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(text.lines().last().unwrap_or("no reason given").to_owned()) }
-}
-
 fn witness(python: &Path, address: &str, timeout_s: u32) -> Child {
-    Command::new(python)
-        .args([SCRIPT, address, "AAPL", "--timeout", &timeout_s.to_string()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    start_script(python, "official.py", &[address, "AAPL", "--timeout", &timeout_s.to_string()])
 }
 
 /// The steps that the witness printed.
 fn steps(witness: Child) -> Vec<Value> {
-    let output = witness.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
-    let steps: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps: Vec<Value> = lines_of(witness).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = steps.iter().map(|s| s["step"].as_str().unwrap()).collect();
     assert_eq!(names, ["connected", "contract", "quote", "fill", "fill", "done"]);
     steps
@@ -208,7 +161,7 @@ fn fill(order: &Order) -> Vec<Response> {
 
 #[test]
 fn the_official_client_reads_scripted_answers() {
-    let Some(python) = python() else { return };
+    let Some(python) = OFFICIAL.python() else { return };
     let mut server = Server::bind("127.0.0.1:0", ServerOptions::new(session_start)).unwrap();
     let child = witness(&python, &server.local_addr().to_string(), 30);
     loop {
@@ -247,41 +200,15 @@ fn the_official_client_reads_scripted_answers() {
     }
 }
 
-/// The product's gateway, ended when dropped.
-struct Gateway(Child);
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn the_official_client_trades_through_the_products_gateway() {
-    let Some(python) = python() else { return };
+    let Some(python) = OFFICIAL.python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let audit = folder.path().join("audit.json");
-    let gateway = Command::new(env!("CARGO_BIN_EXE_ibkr-trader"))
-        .args(["gateway", "--listen", "127.0.0.1:0", "--symbols", "5", "--seed", "1", "--speed", "1"])
-        // The referee calls orders in the first minutes of the session a violation.
-        .args(["--start", "10:00", "--audit"])
-        .arg(&audit)
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut gateway = Gateway(gateway);
-    let mut lines = BufReader::new(gateway.0.stdout.take().unwrap()).lines();
-    let address = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
-        .expect("the gateway says where it listens");
-    // What it prints later must not fill the pipe.
-    let rest = std::thread::spawn(move || lines.map_while(Result::ok).count());
-    let steps = steps(witness(&python, &address, 60));
+    // The referee calls orders in the first minutes of the session a violation.
+    let args = ["--speed", "1", "--start", "10:00", "--audit", audit.to_str().unwrap()];
+    let gateway = Gateway::start(&args, folder.path());
+    let steps = steps(witness(&python, &gateway.address, 60));
     let number = |step: &Value, name: &str| step[name].as_f64().unwrap();
     assert!(number(&steps[2], "ask") > number(&steps[2], "bid"), "{}", steps[2]);
     for (step, side) in [(&steps[3], "BOT"), (&steps[4], "SLD")] {
@@ -293,10 +220,7 @@ fn the_official_client_trades_through_the_products_gateway() {
     assert!(number(&steps[3], "realized_pnl") == 0.0 && number(&steps[4], "realized_pnl") != 0.0, "{steps:?}");
 
     // An orderly end writes the audit.
-    let pid = gateway.0.id().to_string();
-    run(Command::new("kill").args(["-TERM", &pid])).unwrap();
-    assert!(gateway.0.wait().unwrap().success());
-    rest.join().unwrap();
+    gateway.end();
     let audit: Value = serde_json::from_str(&std::fs::read_to_string(audit).unwrap()).unwrap();
     assert_eq!(audit["violations_total"], 0, "{:#}", audit["violations"]);
     assert_eq!((&audit["executions"], &audit["positions"]), (&2.into(), &serde_json::json!({})));

@@ -10,75 +10,23 @@
     reason = "tests: a broken expectation must stop them"
 )]
 
+mod witness_support;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ibkr_trader::domain::Side;
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::sim::api::{
-    Contract, ContractDetails, Execution, ExecutionFilter, HistoricalBar, Order, OrderState, Request, Response,
+    BidAskTick, ByTick, Contract, ContractDetails, DepthExchange, DepthRow, Execution, ExecutionFilter, HistoricalBar,
+    LastTick, LookupRequest, LookupResponse, MidTick, Order, OrderState, Request, Response, SmartComponent, Stream,
+    StreamRequest, StreamResponse, SymbolMatch, TradingSession,
 };
 use ibkr_trader::sim::wire::codec::Codec;
 use ibkr_trader::sim::wire::handshake::{Hello, ServerVersion, VERSION_MAX, negotiate};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witness");
-
-/// The witnesses' Python, installed on first use; `None`, with a line that says why, if it cannot be.
-fn python() -> Option<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let home = target.join("witness-ib-async");
-    let python = home.join("bin/python");
-    if python.exists() {
-        return Some(python);
-    }
-    // Made aside and renamed, so that tests in other processes never see half of it.
-    let aside = target.join(format!("witness-ib-async.{}", std::process::id()));
-    let requirements = format!("{FOLDER}/requirements-text.txt");
-    let made = run(Command::new("python3").args(["-m", "venv"]).arg(&aside)).and_then(|()| {
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", &requirements];
-        run(Command::new(aside.join("bin/python")).args(pip))
-    });
-    if let Err(why) = made {
-        println!("skipped: the public clients could not be installed: {why}");
-        let _ = std::fs::remove_dir_all(&aside);
-        return None;
-    }
-    if std::fs::rename(&aside, &home).is_err() {
-        // Another process was faster.
-        let _ = std::fs::remove_dir_all(&aside);
-    }
-    Some(python)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(text.lines().last().unwrap_or("no reason given").to_owned()) }
-}
-
-/// Runs a script to its end and returns the lines that it printed.
-fn script(python: &Path, name: &str, args: &[&str], input: String) -> Vec<String> {
-    let mut child = Command::new(python)
-        .arg(format!("{FOLDER}/{name}"))
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
-    writer.join().unwrap().unwrap();
-    text.lines().map(str::to_owned).collect()
-}
+use witness_support::{Gateway, PUBLIC, script};
 
 fn at(version: i64) -> ServerVersion {
     let version = i32::try_from(version).unwrap();
@@ -187,15 +135,86 @@ fn expected_requests() -> BTreeMap<&'static str, Request> {
         ("type", Request::ReqMarketDataType { market_data_type: 3 }),
         ("positions", Request::ReqPositions),
         ("global", Request::ReqGlobalCancel),
-        ("depth", Request::Unserved { msg_id: 10, req_id }),
         ("start", Request::StartApi { client_id: 9 }),
     ])
 }
 
+fn expected_streams() -> Vec<(&'static str, Request)> {
+    let (req_id, contract) = (5, aapl());
+    let text = str::to_owned;
+    let streams = [
+        ("depth", StreamRequest::Depth { req_id, contract: contract.clone(), rows: 5, smart: false }),
+        ("depth_exchanges", StreamRequest::DepthExchanges),
+        (
+            "ticks",
+            StreamRequest::TickByTick {
+                req_id,
+                contract: contract.clone(),
+                kind: text("BidAsk"),
+                number_of_ticks: 10,
+                ignore_size: true,
+            },
+        ),
+        (
+            "bars",
+            StreamRequest::RealTimeBars {
+                req_id,
+                contract: contract.clone(),
+                bar_size_s: 5,
+                what_to_show: text("TRADES"),
+                use_rth: true,
+            },
+        ),
+        (
+            "past_ticks",
+            StreamRequest::HistoricalTicks {
+                req_id,
+                contract: contract.clone(),
+                start: text("20260415 09:30:00 US/Eastern"),
+                end: String::new(),
+                number_of_ticks: 100,
+                what_to_show: text("BID_ASK"),
+                use_rth: true,
+                ignore_size: true,
+            },
+        ),
+        (
+            "head",
+            StreamRequest::HeadTimestamp {
+                req_id,
+                contract: contract.clone(),
+                what_to_show: text("TRADES"),
+                use_rth: true,
+                format_date: 2,
+            },
+        ),
+        ("histogram", StreamRequest::Histogram { req_id, contract, use_rth: true, period: text("3 days") }),
+        ("cancel_ticks", StreamRequest::Cancel { req_id, stream: Stream::TickByTick }),
+        ("cancel_depth", StreamRequest::Cancel { req_id, stream: Stream::Depth }),
+        ("cancel_bars", StreamRequest::Cancel { req_id, stream: Stream::RealTimeBars }),
+        ("cancel_head", StreamRequest::Cancel { req_id, stream: Stream::HeadTimestamp }),
+        ("cancel_histogram", StreamRequest::Cancel { req_id, stream: Stream::Histogram }),
+    ];
+    let (account, model) = (text("DU1"), text("model"));
+    let lookups = [
+        ("positions_multi", LookupRequest::PositionsMulti { req_id, account: account.clone(), model: model.clone() }),
+        ("updates_multi", LookupRequest::AccountUpdatesMulti { req_id, account, model, ledger: true }),
+        ("symbols", LookupRequest::MatchingSymbols { req_id, pattern: text("AAP") }),
+        ("components", LookupRequest::SmartComponents { req_id, bbo_exchange: text("9c0001") }),
+        ("families", LookupRequest::FamilyCodes),
+        ("tiers", LookupRequest::SoftDollarTiers { req_id }),
+        ("cancel_positions_multi", LookupRequest::CancelPositionsMulti { req_id }),
+        ("cancel_updates_multi", LookupRequest::CancelAccountUpdatesMulti { req_id }),
+    ];
+    let streams = streams.into_iter().map(|(name, r)| (name, Request::Stream(r)));
+    streams.chain(lookups.into_iter().map(|(name, r)| (name, Request::Lookup(r)))).collect()
+}
+
 #[test]
 fn public_clients_requests_are_read_at_every_version() {
-    let Some(python) = python() else { return };
-    let expected = expected_requests();
+    let Some(python) = PUBLIC.python() else { return };
+    let mut expected = expected_requests();
+    expected.extend(expected_streams());
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for line in script(&python, "text_codec.py", &["write"], String::new()) {
         let line: Value = serde_json::from_str(&line).unwrap();
@@ -217,6 +236,9 @@ fn answers(version: i64) -> Vec<(Response, Value)> {
     let mut all = vec![open_order(version), completed_order(version), executed(version), details(version)];
     all.extend(account_answers());
     all.extend(small_answers(version));
+    all.extend(stream_answers());
+    all.extend(past_answers());
+    all.extend(lookup_answers());
     all
 }
 
@@ -476,6 +498,215 @@ fn small_answers(version: i64) -> Vec<(Response, Value)> {
     ]
 }
 
+fn stream_answers() -> Vec<(Response, Value)> {
+    let (req_id, time) = (5, Date::of(2026, 4, 15).at(9, 31));
+    let seconds = time.secs();
+    let last = LastTick {
+        time,
+        price: 1.5,
+        size: 200.0,
+        past_limit: true,
+        exchange: "ARCA".to_owned(),
+        conditions: "I".to_owned(),
+        ..LastTick::default()
+    };
+    let quote = BidAskTick {
+        time,
+        bid: 1.5,
+        ask: 1.75,
+        bid_size: 3.0,
+        ask_size: 4.0,
+        bid_past_low: true,
+        ..BidAskTick::default()
+    };
+    let row = DepthRow { position: 2, operation: 1, side: 1, price: 1.5, size: 300.0, ..DepthRow::default() };
+    let named = DepthRow { market_maker: "ARCA".to_owned(), smart: true, ..row.clone() };
+    let bar = HistoricalBar { time, open: 1.5, high: 2.5, low: 0.5, close: 2.0, volume: 30.0, wap: 1.75, count: 9 };
+    let exchange = DepthExchange {
+        exchange: "ISLAND".to_owned(),
+        sec_type: "STK".to_owned(),
+        listing_exchange: "NASDAQ".to_owned(),
+        service: "Deep2".to_owned(),
+        agg_group: 7,
+    };
+    let streams = [
+        (
+            StreamResponse::TickByTick { req_id, tick: ByTick::AllLast(last) },
+            json!({
+                "0": 5, "1": 2, "nautilus:2": seconds, "3": 1.5, "4": 200, "tickattriblast.pastLimit": true,
+                "tickattriblast.unreported": false, "6": "ARCA", "7": "I",
+            }),
+        ),
+        (
+            StreamResponse::TickByTick { req_id, tick: ByTick::BidAsk(quote) },
+            json!({
+                "0": 5, "nautilus:1": seconds, "2": 1.5, "3": 1.75, "4": 3, "5": 4, "tickattribbidask.bidPastLow": true,
+                "tickattribbidask.askPastHigh": false,
+            }),
+        ),
+        (
+            StreamResponse::TickByTick { req_id, tick: ByTick::MidPoint(MidTick { time, price: 1.5, size: 0.0 }) },
+            json!({"0": 5, "nautilus:1": seconds, "2": 1.5}),
+        ),
+        (StreamResponse::Depth { req_id, row }, json!({"0": 5, "1": 2, "2": 1, "3": 1, "4": 1.5, "5": 300})),
+        (
+            StreamResponse::DepthL2 { req_id, row: named },
+            json!({"0": 5, "1": 2, "2": "ARCA", "3": 1, "4": 1, "5": 1.5, "6": 300, "7": true}),
+        ),
+        (
+            StreamResponse::DepthExchanges { exchanges: vec![exchange] },
+            json!({
+                "depthmktdatadescription.exchange": "ISLAND", "depthmktdatadescription.secType": "STK",
+                "depthmktdatadescription.listingExch": "NASDAQ", "depthmktdatadescription.serviceDataType": "Deep2",
+                "depthmktdatadescription.aggGroup": 7,
+            }),
+        ),
+        (
+            StreamResponse::RealTimeBar { req_id, bar },
+            json!({
+                "0": 5, "nautilus:1": seconds, "ib_async:1": seconds, "2": 1.5, "3": 2.5, "4": 0.5, "5": 2, "6": 30,
+                "7": 1.75, "8": 9,
+            }),
+        ),
+    ];
+    streams.into_iter().map(|(r, values)| (Response::Stream(r), values)).collect()
+}
+
+fn past_answers() -> Vec<(Response, Value)> {
+    let (req_id, done, time) = (5, true, Date::of(2026, 4, 15).at(9, 31));
+    let last = LastTick {
+        time,
+        price: 1.5,
+        size: 200.0,
+        unreported: true,
+        exchange: "ARCA".to_owned(),
+        conditions: "I".to_owned(),
+        ..LastTick::default()
+    };
+    let quote = BidAskTick {
+        time,
+        bid: 1.5,
+        ask: 1.75,
+        bid_size: 3.0,
+        ask_size: 4.0,
+        bid_past_low: true,
+        ..BidAskTick::default()
+    };
+    let bar = HistoricalBar { time, open: 1.5, high: 2.5, low: 0.5, close: 2.0, volume: 30.0, wap: 1.75, count: 9 };
+    let session = TradingSession { start: "from".to_owned(), end: "to".to_owned(), ref_date: "20260415".to_owned() };
+    let past = [
+        (
+            StreamResponse::HistoricalTicks { req_id, ticks: vec![MidTick { time, price: 1.5, size: 2.0 }], done },
+            json!({"0": 5, "historicaltick.price": 1.5, "historicaltick.size": 2, "2": true}),
+        ),
+        (
+            StreamResponse::HistoricalTicksBidAsk { req_id, ticks: vec![quote], done },
+            json!({
+                "0": 5, "historicaltickbidask.priceBid": 1.5, "historicaltickbidask.priceAsk": 1.75,
+                "historicaltickbidask.sizeBid": 3, "historicaltickbidask.sizeAsk": 4, "2": true,
+            }),
+        ),
+        (
+            StreamResponse::HistoricalTicksLast { req_id, ticks: vec![last], done },
+            json!({
+                "0": 5, "historicalticklast.price": 1.5, "historicalticklast.size": 200,
+                "historicalticklast.exchange": "ARCA", "historicalticklast.specialConditions": "I", "2": true,
+            }),
+        ),
+        (StreamResponse::HeadTimestamp { req_id, time: "1776173400".to_owned() }, json!({"0": 5, "1": "1776173400"})),
+        (
+            StreamResponse::Histogram { req_id, points: vec![(1.5, 200.0)] },
+            json!({
+                "0": 5, "histogramdata.price": 1.5, "nautilus:histogramdata.size": 200,
+                "ib_async:histogramdata.count": 200,
+            }),
+        ),
+        (
+            StreamResponse::Schedule {
+                req_id,
+                start: "from".to_owned(),
+                end: "to".to_owned(),
+                time_zone: "US/Eastern".to_owned(),
+                sessions: vec![session],
+            },
+            json!({
+                "0": 5, "1": "from", "2": "to", "3": "US/Eastern", "historicalsession.startDateTime": "from",
+                "historicalsession.endDateTime": "to", "historicalsession.refDate": "20260415",
+            }),
+        ),
+        (
+            StreamResponse::BarUpdate { req_id, bar, format_date: 1 },
+            json!({
+                "0": 5, "bardata.date": "20260415 09:31:00 US/Eastern", "bardata.open": 1.5, "bardata.high": 2.5,
+                "bardata.low": 0.5, "bardata.close": 2, "bardata.volume": 30, "bardata.barCount": 9,
+                "nautilus:bardata.wap": 1.75, "ib_async:bardata.average": 1.75,
+            }),
+        ),
+    ];
+    past.into_iter().map(|(r, values)| (Response::Stream(r), values)).collect()
+}
+
+fn lookup_answers() -> Vec<(Response, Value)> {
+    let (req_id, text) = (5, str::to_owned);
+    let (account, model) = (text("DU1"), text("growth"));
+    let component = SmartComponent { bit: 3, exchange: text("ARCA"), letter: text("P") };
+    let lookups = [
+        (
+            LookupResponse::PositionMulti {
+                req_id,
+                account: account.clone(),
+                model: model.clone(),
+                contract: aapl(),
+                position: -3.0,
+                avg_cost: 1.5,
+            },
+            json!({"0": 5, "1": "DU1", "2": "growth", "contract.tradingClass": "NMS", "4": -3, "5": 1.5}),
+        ),
+        (LookupResponse::PositionMultiEnd { req_id }, json!({"0": 5})),
+        (
+            LookupResponse::AccountUpdateMulti {
+                req_id,
+                account,
+                model,
+                key: text("Cash"),
+                value: text("1.50"),
+                currency: text("USD"),
+            },
+            json!({"0": 5, "1": "DU1", "2": "growth", "3": "Cash", "4": "1.50", "5": "USD"}),
+        ),
+        (LookupResponse::AccountUpdateMultiEnd { req_id }, json!({"0": 5})),
+        (
+            LookupResponse::SymbolSamples {
+                req_id,
+                matches: vec![SymbolMatch { contract: aapl(), derivatives: vec![text("OPT"), text("CFD")] }],
+            },
+            json!({
+                "0": 5, "contract.conId": 265_598, "contract.symbol": "AAPL", "contract.secType": "STK",
+                "contract.primaryExchange": "NASDAQ", "contract.currency": "USD",
+            }),
+        ),
+        (
+            LookupResponse::SmartComponents { req_id, components: vec![component] },
+            json!({
+                "0": 5, "smartcomponent.bitNumber": 3, "smartcomponent.exchange": "ARCA",
+                "smartcomponent.exchangeLetter": "P",
+            }),
+        ),
+        (
+            LookupResponse::FamilyCodes { codes: vec![(text("DU1"), text("F1"))] },
+            json!({"familycode.accountID": "DU1", "familycode.familyCodeStr": "F1"}),
+        ),
+        (
+            LookupResponse::SoftDollarTiers { req_id, tiers: vec![(text("a"), text("b"), text("c"))] },
+            json!({
+                "0": 5, "softdollartier.name": "a", "softdollartier.val": "b", "softdollartier.displayName": "c",
+            }),
+        ),
+        (LookupResponse::UserInfo { req_id, white_branding_id: text("us") }, json!({"0": 5, "1": "us"})),
+    ];
+    lookups.into_iter().map(|(r, values)| (Response::Lookup(r), values)).collect()
+}
+
 fn history(version: i64) -> Vec<u8> {
     let bar = HistoricalBar {
         time: Date::of(2026, 4, 15).at(9, 31),
@@ -499,7 +730,7 @@ fn history(version: i64) -> Vec<u8> {
 
 #[test]
 fn public_clients_read_the_answers_at_every_version() {
-    let Some(python) = python() else { return };
+    let Some(python) = PUBLIC.python() else { return };
     let mut input = String::new();
     let mut messages = 0;
     let mut add = |version: i64, frame: &[u8], expect: &Value| {
@@ -538,49 +769,14 @@ fn public_clients_read_the_answers_at_every_version() {
     assert_eq!(serde_json::from_str::<Value>(count).unwrap()["messages"], messages);
 }
 
-/// The product's gateway, ended when dropped.
-struct Gateway(Child);
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Gateway {
-    /// Started with `args`, and its address once it listens.
-    fn start(args: &[&str], folder: &Path) -> (Self, String) {
-        let child = Command::new(env!("CARGO_BIN_EXE_ibkr-trader"))
-            .args(["gateway", "--listen", "127.0.0.1:0", "--symbols", "5", "--seed", "1", "--speed", "5"])
-            .args(args)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut gateway = Self(child);
-        let mut lines = BufReader::new(gateway.0.stdout.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
-            .expect("the gateway says where it listens");
-        // What it prints later must not fill the pipe; the thread ends with the process.
-        std::thread::spawn(move || lines.map_while(Result::ok).count());
-        (gateway, address)
-    }
-}
-
 #[test]
 fn a_client_of_all_versions_trades_at_each_kind_of_version() {
-    let Some(python) = python() else { return };
+    let Some(python) = PUBLIC.python() else { return };
     let folder = tempfile::tempdir().unwrap();
     // First and last of each encoding, and where large messages change.
     for version in ["157", "164", "177", "196", "200", "201", "203", "207", "212", "213"] {
-        let (gateway, address) = Gateway::start(&["--max-version", version], folder.path());
-        let lines = script(&python, "official.py", &[&address, "AAPL", "--timeout", "60"], String::new());
+        let gateway = Gateway::start(&["--speed", "5", "--max-version", version], folder.path());
+        let lines = script(&python, "official.py", &[&gateway.address, "AAPL", "--timeout", "60"], String::new());
         drop(gateway);
         let steps: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(steps[0]["server_version"].to_string(), version);
@@ -594,12 +790,12 @@ fn a_client_of_all_versions_trades_at_each_kind_of_version() {
 
 #[test]
 fn ib_async_trades_through_the_products_gateway() {
-    let Some(python) = python() else { return };
+    let Some(python) = PUBLIC.python() else { return };
     let folder = tempfile::tempdir().unwrap();
     // The first and the last version that it speaks.
     for version in [157, 178] {
-        let (gateway, address) = Gateway::start(&["--max-version", &version.to_string()], folder.path());
-        let lines = script(&python, "text.py", &[&address, "AAPL"], String::new());
+        let gateway = Gateway::start(&["--speed", "5", "--max-version", &version.to_string()], folder.path());
+        let lines = script(&python, "text.py", &[&gateway.address, "AAPL"], String::new());
         drop(gateway);
         check_ib_async(version, &lines);
     }
@@ -626,11 +822,14 @@ fn check_ib_async(version: i32, lines: &[String]) {
             "completed",
             "summary",
             "pnl",
+            "streams",
+            "past",
             "done"
         ]
     );
     let number = |i: usize, name: &str| steps[i][name].as_f64().unwrap();
     assert_eq!((&steps[0]["version"], &steps[0]["accounts"][0]), (&json!(version), &json!("DU9000001")));
+    assert_eq!(steps[0]["late"], json!([]), "nothing that it asks at connect stays unanswered");
     assert_eq!((&steps[1]["con_id"], &steps[1]["primary"]), (&json!(265_598), &json!("NASDAQ")));
     assert!(number(2, "ask") > number(2, "bid") && number(2, "bid_size") > 0.0, "{}", steps[2]);
     assert!(number(3, "bars") >= 1.0 && number(3, "close") > 0.0, "{}", steps[3]);
@@ -653,6 +852,10 @@ fn check_ib_async(version: i32, lines: &[String]) {
     let mut completed = vec![order("", "Cancelled"); 4];
     completed.extend([order("text-1", "Filled"), order("text-2", "Cancelled"), order("text-3", "Filled")]);
     assert_eq!(steps[12]["orders"], json!(completed));
+    assert_eq!(steps[15]["rows"], json!([5, 5]), "{}", steps[15]);
+    assert!((number(15, "bid") - number(2, "bid")).abs() < 0.1 * number(2, "bid"), "{}", steps[15]);
+    assert!(number(15, "close") > 0.0 && number(16, "ticks") >= 10.0, "{}", steps[16]);
+    assert_eq!((number(16, "sessions"), &steps[16]["found"]), (3.0, &json!(["AAPL"])));
     assert!((number(13, "net") - 1_000_000.0).abs() < 10.0, "{}", steps[13]);
     assert!((number(14, "realized") - number(10, "realized")).abs() < 1e-6, "{}", steps[14]);
 }

@@ -12,6 +12,7 @@ use clap::Args;
 use crossbeam::channel::RecvTimeoutError;
 
 use super::state_file::StateFile;
+use super::venue_options::VenueOptions;
 use crate::clock::{Clock, ClockFile, MILLISECOND, ScaledClock, SessionTime};
 use crate::domain::Money;
 use crate::domain::calendar::Date;
@@ -19,7 +20,7 @@ use crate::sim::api::{ConnId, Outgoing, Request};
 use crate::sim::faults::Scenario;
 use crate::sim::market::{self, MarketOptions};
 use crate::sim::referee::Limits;
-use crate::sim::venue::{Venue, VenueConfig};
+use crate::sim::venue::{Entitlements, Venue, VenueConfig};
 use crate::sim::wire::handshake::{VERSION_MAX, VERSION_MIN};
 use crate::sim::wire::{Server, ServerOptions};
 
@@ -82,9 +83,16 @@ pub struct GatewayArgs {
     /// Milliseconds of session time between samples of one symbol's market data; 0 sends every event.
     #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(i64).range(0..=60_000))]
     pub sampling_ms: i64,
+    /// Market data of a network: A (NYSE), B (ARCA and others) or C (Nasdaq) = live, partial (not consolidated), delayed
+    /// or none, such as C=delayed; may be given once a network. Default: all live.
+    #[arg(long, value_name = "NETWORK=WHAT")]
+    pub entitlement: Vec<String>,
     /// Highest TWS server version to offer; default: the highest known.
     #[arg(long, value_parser = clap::value_parser!(i32).range(i64::from(VERSION_MIN)..=i64::from(VERSION_MAX)))]
     pub max_version: Option<i32>,
+    /// What the venue holds orders to.
+    #[command(flatten)]
+    pub venue: VenueOptions,
 }
 
 /// Reads `HH:MM`.
@@ -166,15 +174,21 @@ impl Gateway {
         args.state.as_deref().map_or(Ok(()), can_be_written)?;
         let resumed = state.as_ref().filter(|s| s.date() == Date::new_york(source.hours().open));
         let start = resumed.map_or(source.start(), |s| s.now().max(source.start()));
-        let config = VenueConfig {
+        let mut entitlements = Entitlements::default();
+        for text in &args.entitlement {
+            entitlements.set(text).map_err(|e| anyhow::anyhow!("--entitlement: {e}"))?;
+        }
+        let mut config = VenueConfig {
             account: args.account.clone(),
             cash,
             limits,
             scenarios,
             lines_max: args.lines,
             sample_period: args.sampling_ms * MILLISECOND,
+            entitlements,
             ..VenueConfig::default()
         };
+        args.venue.apply(&mut config, Date::new_york(source.hours().open), source.references())?;
         let clock: Arc<OnceLock<ScaledClock>> = Arc::default();
         if resumed.is_some()
             && let Some(file) = args.clock_file.as_deref().and_then(|p| ClockFile::read(p).ok())
@@ -297,7 +311,13 @@ impl Gateway {
             tracing::warn!(%error, "a symbol's market ended early");
         }
         let audit = self.venue.audit();
-        tracing::info!(violations = audit.violations_total, executions = audit.executions, "session ended");
+        let efficiency = self.venue.efficiency().ratio();
+        tracing::info!(
+            violations = audit.violations_total,
+            executions = audit.executions,
+            order_efficiency = efficiency,
+            "session ended"
+        );
         let Some(path) = &self.args.audit else { return Ok(()) };
         let text = serde_json::to_string_pretty(&audit).context("the audit can't be written as JSON")?;
         write_whole(path, &text).with_context(|| format!("can't write the audit to {}", path.display()))

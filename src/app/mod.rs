@@ -20,6 +20,7 @@ pub mod sinks;
 pub mod stages;
 mod state_file;
 pub mod train_export;
+pub mod venue_options;
 pub mod zoo;
 
 use std::path::Path;

@@ -4,6 +4,7 @@ Prints one JSON object a step. Usage: text.py HOST:PORT SYMBOL
 """
 
 import json
+import logging
 import sys
 
 from ib_async import IB, ExecutionFilter, LimitOrder, MarketOrder, Stock, StopOrder
@@ -47,10 +48,15 @@ def main():
     address, symbol = sys.argv[1:3]
     host, port = address.rsplit(":", 1)
     errors = []
+    late = []
+    handler = logging.Handler()
+    handler.emit = lambda record: late.append(record.getMessage()) if "timed out" in record.getMessage() else None
+    logging.getLogger("ib_async").addHandler(handler)
     ib = IB()
     ib.errorEvent += lambda req, code, text, contract: errors.append(code)
     ib.connect(host, int(port), clientId=7, timeout=5)
-    say("connected", version=ib.client.serverVersion(), accounts=ib.managedAccounts(), time=str(ib.reqCurrentTime()))
+    say("connected", version=ib.client.serverVersion(), accounts=ib.managedAccounts(), time=str(ib.reqCurrentTime()),
+        late=late)
 
     (contract,) = ib.qualifyContracts(Stock(symbol, "SMART", "USD"))
     details = ib.reqContractDetails(contract)[0]
@@ -116,6 +122,19 @@ def main():
     pnl = ib.reqPnL(ib.managedAccounts()[0])
     wait(ib, "P&L", lambda: pnl.dailyPnL == pnl.dailyPnL)
     say("pnl", daily=pnl.dailyPnL, realized=pnl.realizedPnL)
+    ticks = ib.reqTickByTickData(contract, "BidAsk")
+    depth = ib.reqMktDepth(contract, 5, isSmartDepth=True)
+    live = ib.reqRealTimeBars(contract, 5, "MIDPOINT", True)
+    wait(ib, "ticks, depth and bars", lambda: ticks.tickByTicks and depth.domBids and depth.domAsks and len(live) > 1)
+    say("streams", rows=[len(depth.domBids), len(depth.domAsks)], bid=depth.domBids[0].price, close=live[-1].close)
+    ib.cancelTickByTickData(contract, "BidAsk")
+    ib.cancelMktDepth(contract, isSmartDepth=True)
+    ib.cancelRealTimeBars(live)
+    head = ib.reqHeadTimeStamp(contract, "TRADES", True, 2)
+    past = ib.reqHistoricalTicks(contract, "", ib.reqCurrentTime(), 10, "TRADES", True)
+    sessions = ib.reqHistoricalSchedule(contract, 3).sessions
+    found = [d.contract.symbol for d in ib.reqMatchingSymbols(symbol)]
+    say("past", head=str(head), ticks=len(past), sessions=len(sessions), found=found)
     ib.cancelMktData(contract)
     ib.disconnect()
     say("done", errors=errors)

@@ -6,6 +6,7 @@ text_codec.py write  prints lines `{"client", "version", "name", "frame"}` for r
 """
 
 import base64
+import dataclasses
 import json
 import sys
 from decimal import Decimal
@@ -25,15 +26,22 @@ VERSIONS = range(157, 226)
 IB_ASYNC_VERSIONS = range(157, 179)
 
 
+def attributes(thing):
+    """What an object of any kind holds, by name."""
+    if dataclasses.is_dataclass(thing):
+        return {f.name: getattr(thing, f.name) for f in dataclasses.fields(thing)}
+    return thing._asdict() if hasattr(thing, "_asdict") else getattr(thing, "__dict__", {})
+
+
 def flatten(args):
-    """Arguments by position, and their attributes by lower-case class and name."""
+    """Arguments by position, and attributes of them, or of a list's first, by lower-case class and name."""
     out = {}
     for position, arg in enumerate(args):
         out[str(position)] = arg
-        for holder in (arg, getattr(arg, "contract", None)):
-            if hasattr(holder, "__dict__"):
-                for name, value in vars(holder).items():
-                    out[f"{type(holder).__name__.lower()}.{name}"] = value
+        first = arg[0] if isinstance(arg, list) and arg else None
+        for holder in (arg, getattr(arg, "contract", None), first, getattr(first, "contract", None)):
+            for name, value in attributes(holder).items():
+                out[f"{type(holder).__name__.lower()}.{name}"] = value
     return out
 
 
@@ -53,8 +61,13 @@ class Calls:
 def by_nautilus(version, msg_id, fields):
     calls = Calls()
     decoder = ibapi.decoder.Decoder(calls, version)
+    info = decoder.msgId2handleInfo[msg_id]
+    if info.processMeth is None:
+        # The arguments are the fields behind the first.
+        decoder.interpretWithSignature(fields, info)
+        return calls.calls, 0
     left = iter(fields)
-    decoder.msgId2handleInfo[msg_id].processMeth(decoder, left)
+    info.processMeth(decoder, left)
     return calls.calls, len(list(left))
 
 
@@ -156,6 +169,26 @@ def requests(client, module):
     yield "positions", client.reqPositions
     yield "global", lambda: client.reqGlobalCancel(*module["global"])
     yield "depth", lambda: client.reqMktDepth(5, contract, 5, False, [])
+    yield "depth_exchanges", client.reqMktDepthExchanges
+    yield "ticks", lambda: client.reqTickByTickData(5, contract, "BidAsk", 10, True)
+    yield "bars", lambda: client.reqRealTimeBars(5, contract, 5, "TRADES", True, [])
+    yield "past_ticks", lambda: client.reqHistoricalTicks(
+        5, contract, "20260415 09:30:00 US/Eastern", "", 100, "BID_ASK", 1, True, [])
+    yield "head", lambda: client.reqHeadTimeStamp(5, contract, "TRADES", 1, 2)
+    yield "histogram", lambda: client.reqHistogramData(5, contract, True, "3 days")
+    yield "positions_multi", lambda: client.reqPositionsMulti(5, "DU1", "model")
+    yield "updates_multi", lambda: client.reqAccountUpdatesMulti(5, "DU1", "model", True)
+    yield "symbols", lambda: client.reqMatchingSymbols(5, "AAP")
+    yield "components", lambda: client.reqSmartComponents(5, "9c0001")
+    yield "families", client.reqFamilyCodes
+    yield "tiers", lambda: client.reqSoftDollarTiers(5)
+    yield "cancel_ticks", lambda: client.cancelTickByTickData(5)
+    yield "cancel_depth", lambda: client.cancelMktDepth(5, False)
+    yield "cancel_bars", lambda: client.cancelRealTimeBars(5)
+    yield "cancel_head", lambda: client.cancelHeadTimeStamp(5)
+    yield "cancel_histogram", lambda: client.cancelHistogramData(5)
+    yield "cancel_positions_multi", lambda: client.cancelPositionsMulti(5)
+    yield "cancel_updates_multi", lambda: client.cancelAccountUpdatesMulti(5)
     yield "start", client.startApi
 
 

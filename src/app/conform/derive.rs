@@ -10,14 +10,16 @@ use super::recording::{Recording, Step};
 use crate::clock::{HOUR, MILLISECOND, SessionTime};
 use crate::domain::Side;
 use crate::domain::calendar::{Date, next_trading_day, regular_hours};
-use crate::sim::api::{Contract, Order, Request};
+use crate::sim::api::{Contract, Order, Request, StreamRequest};
 
 /// Errors that an account without real-time data draws.
-const NOT_ENTITLED: &[i64] = &[354, 420, 10_089, 10_090, 10_092, 10_167, 10_168, 10_186, 10_187, 10_189];
+const NOT_ENTITLED: &[i64] = &[354, 420, 10_089, 10_090, 10_092, 10_167, 2_188, 10_168, 10_186, 10_187, 10_189];
 /// Connection states of IB's farms.
 pub(super) const FARM_CODES: &[i64] = &[2_103, 2_104, 2_105, 2_106, 2_107, 2_108, 2_119, 2_157, 2_158];
 /// Where a message tells of a contract: message, prefix.
 const CONTRACTS: &[(i32, &str)] = &[(5, "2."), (7, "1."), (10, "2."), (11, "2."), (61, "2."), (71, "3."), (101, "1.")];
+/// A rate of exchange where nothing tells one.
+const RATE_UNKNOWN: f64 = 0.9;
 /// A price where nothing tells one, USD.
 const PRICE_UNKNOWN: f64 = 100.0;
 
@@ -26,11 +28,13 @@ pub(super) fn derive(recording: &Recording) -> Fixture {
     let (contracts, foreign) = contracts(recording);
     let account = recording.answers().find(|m| m.id == 15).map(|m| m.text("1"));
     let account = account.and_then(|a| a.split(',').find(|a| !a.is_empty())).unwrap_or("DU9000001").to_string();
+    let base_currency = base_currency(recording);
     let errors: BTreeSet<i64> = recording.answers().filter(|m| m.id == 4).filter_map(|m| m.int("3")).collect();
     Fixture {
         account,
         cash: 1_000_000.0,
-        base_currency: base_currency(recording),
+        base_per_usd: base_per_usd(recording, &base_currency),
+        base_currency,
         start: start(recording, &errors),
         entitled: !errors.iter().any(|e| NOT_ENTITLED.contains(e)) && !lacks_history(recording),
         client_ids: client_ids(recording),
@@ -39,6 +43,8 @@ pub(super) fn derive(recording: &Recording) -> Fixture {
         executions_end_when_empty: !executions_without_end(recording),
         standing: standing(recording),
         fills: fills(recording),
+        own_orders: own_orders(recording),
+        foreign_requests: foreign_requests(recording, &foreign),
         contracts,
         foreign,
     }
@@ -65,6 +71,13 @@ fn base_currency(recording: &Recording) -> String {
     });
     let mut told = told.filter(|c| c.len() == 3 && *c != "BASE");
     told.next().unwrap_or("USD").to_string()
+}
+
+/// What a dollar costs in the account's currency, as its exchange-rate rows tell.
+fn base_per_usd(recording: &Recording, base: &str) -> f64 {
+    let rate = |m: &&Message| m.id == 6 && m.text("1") == "ExchangeRate" && m.text("3") == "USD";
+    let told = recording.answers().find(rate).and_then(|m| m.number("2")).filter(|r| *r > 0.0);
+    told.unwrap_or(if base == "USD" { 1.0 } else { RATE_UNKNOWN })
 }
 
 /// Farm notices of the first log-in.
@@ -145,32 +158,29 @@ fn whole(x: f64) -> i64 {
     x as i64
 }
 
-/// US stocks that the conversation speaks of, with a market; and the kinds of the other contracts.
-fn contracts(recording: &Recording) -> (Vec<Traded>, Vec<String>) {
+/// US stocks that the conversation speaks of, with a market; and the symbols of other contracts.
+fn contracts(recording: &Recording) -> (Vec<Traded>, BTreeSet<String>) {
     let mut stocks: BTreeMap<String, Traded> = BTreeMap::new();
     let mut foreign = BTreeSet::new();
     for m in recording.answers() {
         let Some((_, prefix)) = CONTRACTS.iter().find(|(id, _)| *id == m.id) else { continue };
         let at = |field: &str| m.text(&format!("{prefix}{field}")).to_string();
         let con_id = m.number(&format!("{prefix}1")).map_or(0, whole);
-        if !matches!(at("3").as_str(), "STK" | "") {
-            foreign.insert(at("3"));
+        if !is_stock(&at("3"), &at("10")) {
+            if !is_quoted(&at("3")) {
+                foreign.insert(at("2"));
+            }
             continue;
         }
         note(&mut stocks, &at("2"), con_id, &at("9"), &at("12"));
     }
     let refused: BTreeSet<i64> =
         recording.answers().filter(|m| m.id == 4 && m.int("3") == Some(200)).filter_map(|m| m.int("1")).collect();
-    for r in recording.requests() {
-        let (id, c) = match r {
-            Request::PlaceOrder { contract, order } => (order.order_id, contract),
-            Request::ReqMktData { req_id, contract, .. }
-            | Request::ReqHistoricalData { req_id, contract, .. }
-            | Request::ReqContractDetails { req_id, contract } => (*req_id, contract),
-            _ => continue,
-        };
-        if !matches!(c.sec_type.as_str(), "STK" | "") {
-            foreign.insert(c.sec_type.clone());
+    for (id, c) in recording.requests().filter_map(about) {
+        if !is_stock(&c.sec_type, &c.currency) {
+            if !is_quoted(&c.sec_type) {
+                foreign.insert(c.symbol.clone());
+            }
         } else if !refused.contains(&i64::from(id)) {
             note(&mut stocks, &c.symbol, i64::from(c.con_id), &c.primary_exchange, &c.trading_class);
         }
@@ -183,9 +193,58 @@ fn contracts(recording: &Recording) -> (Vec<Traded>, Vec<String>) {
         if c.con_id == 0 {
             c.con_id = 890_000_000 + i;
         }
+        if c.primary_exchange.is_empty() {
+            c.primary_exchange = "NASDAQ".into();
+        }
         price(recording, c);
     }
-    (list, foreign.into_iter().collect())
+    (list, foreign)
+}
+
+/// Requests about contracts that are no US stocks; P&L requests name a contract by its id.
+fn foreign_requests(recording: &Recording, foreign: &BTreeSet<String>) -> BTreeSet<i64> {
+    let ids: BTreeSet<i64> = recording
+        .answers()
+        .filter_map(|m| {
+            let (_, prefix) = CONTRACTS.iter().find(|(id, _)| *id == m.id)?;
+            let is_foreign = foreign.contains(m.text(&format!("{prefix}2")));
+            is_foreign.then(|| m.number(&format!("{prefix}1")).map(whole)).flatten()
+        })
+        .collect();
+    let asked = recording.requests().filter_map(|r| match r {
+        Request::ReqPnlSingle { req_id, con_id, .. } => ids.contains(&i64::from(*con_id)).then_some(*req_id),
+        r => about(r).and_then(|(id, c)| foreign.contains(&c.symbol).then_some(id)),
+    });
+    asked.map(i64::from).collect()
+}
+
+/// A stock that trades in dollars.
+fn is_stock(sec_type: &str, currency: &str) -> bool {
+    matches!(sec_type, "STK" | "") && matches!(currency, "USD" | "")
+}
+
+/// Pairs of currencies and indices: the gateway has some of its own.
+fn is_quoted(sec_type: &str) -> bool {
+    matches!(sec_type, "CASH" | "IND")
+}
+
+/// The request or order id and the contract that a request names.
+fn about(r: &Request) -> Option<(i32, &Contract)> {
+    match r {
+        Request::PlaceOrder { contract, order } => Some((order.order_id, contract)),
+        Request::ReqMktData { req_id, contract, .. }
+        | Request::ReqHistoricalData { req_id, contract, .. }
+        | Request::ReqContractDetails { req_id, contract }
+        | Request::Stream(
+            StreamRequest::TickByTick { req_id, contract, .. }
+            | StreamRequest::Depth { req_id, contract, .. }
+            | StreamRequest::RealTimeBars { req_id, contract, .. }
+            | StreamRequest::HistoricalTicks { req_id, contract, .. }
+            | StreamRequest::HeadTimestamp { req_id, contract, .. }
+            | StreamRequest::Histogram { req_id, contract, .. },
+        ) => Some((*req_id, contract)),
+        _ => None,
+    }
 }
 
 fn note(stocks: &mut BTreeMap<String, Traded>, symbol: &str, con_id: i64, primary: &str, class: &str) {
@@ -207,17 +266,9 @@ fn note(stocks: &mut BTreeMap<String, Traded>, symbol: &str, con_id: i64, primar
 /// The market of a contract: from ticks of requests for it, else from fills, portfolio rows and bars, else between the
 /// prices of orders that did not fill.
 fn price(recording: &Recording, c: &mut Traded) {
-    let mine: BTreeSet<i64> = recording
-        .requests()
-        .filter_map(|r| match r {
-            Request::ReqMktData { req_id, contract, .. } | Request::ReqHistoricalData { req_id, contract, .. }
-                if contract.con_id == c.con_id || contract.symbol == c.symbol =>
-            {
-                Some(i64::from(*req_id))
-            }
-            _ => None,
-        })
-        .collect();
+    let of_it = |(_, asked): &(i32, &Contract)| asked.con_id == c.con_id || asked.symbol == c.symbol;
+    let mine: BTreeSet<i64> =
+        recording.requests().filter_map(about).filter(of_it).map(|(id, _)| i64::from(id)).collect();
     let tick = |types: &[i64]| {
         let of = |m: &&Message| m.id == 1 && m.int("1").is_some_and(|id| mine.contains(&id));
         let found = recording.answers().filter(of).find(|m| m.int("2").is_some_and(|t| types.contains(&t)));
@@ -235,6 +286,9 @@ fn price(recording: &Recording, c: &mut Traded) {
     c.bid = bid.unwrap_or(cents(ask.unwrap_or(last) - 0.01));
     c.ask = ask.unwrap_or(cents(c.bid + 0.02));
     c.close = tick(&[9, 75]).unwrap_or(last);
+    // A snapshot without a tick: the gateway had nothing to show.
+    let asked = recording.requests().any(|r| matches!(r, Request::ReqMktData { .. }));
+    c.quoted = !asked || tick(&[1, 2, 4, 9, 66, 67, 68, 75]).is_some();
 }
 
 fn cents(x: f64) -> f64 {
@@ -248,7 +302,7 @@ fn between(recording: &Recording) -> f64 {
     let (mut low, mut high) = (0.0_f64, f64::INFINITY);
     for r in recording.requests() {
         let Request::PlaceOrder { order, .. } = r else { continue };
-        if filled.contains(&i64::from(order.order_id)) || order.tif == "FOK" || order.tif == "IOC" {
+        if filled.contains(&i64::from(order.order_id)) {
             continue;
         }
         let buys = order.action == Some(Side::Buy);
@@ -368,6 +422,15 @@ fn open_order(m: &Message) -> (i32, Contract, Order) {
         ..Order::default()
     };
     (int("3.1"), contract, order)
+}
+
+/// Orders that the conversation's client sent, and those that stand.
+fn own_orders(recording: &Recording) -> BTreeSet<i64> {
+    let sent = recording.requests().filter_map(|r| match r {
+        Request::PlaceOrder { order, .. } => Some(i64::from(order.order_id)),
+        _ => None,
+    });
+    sent.chain(recording.answers().filter(|m| m.id == 5).filter_map(|m| m.number("1").map(whole))).collect()
 }
 
 /// The fills of the conversation, in order.

@@ -1,6 +1,7 @@
 //! What a conversation needs of the world: the account, its positions, the contracts with their prices, the clock, what
 //! the account may see. A file (`NAME.toml`) names some of it; what it leaves out is derived from the conversation.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
@@ -21,6 +22,8 @@ pub(super) struct FixtureFile {
     pub(super) cash: Option<f64>,
     /// The account's currency, such as `EUR`.
     pub(super) base_currency: Option<String>,
+    /// Units of it that a dollar costs.
+    pub(super) base_per_usd: Option<f64>,
     /// When the conversation starts, with its zone: `20260824 22:51:45 CET`.
     pub(super) start: Option<String>,
     /// Whether the account has real-time data.
@@ -34,7 +37,7 @@ pub(super) struct FixtureFile {
 }
 
 /// A contract and its market.
-#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Traded {
     /// Ticker.
@@ -51,6 +54,23 @@ pub(super) struct Traded {
     pub(super) close: f64,
     /// Shares that can be borrowed.
     pub(super) shortable: Option<i64>,
+    /// Whether there is a quote at the start; its prices count all the same.
+    pub(super) quoted: bool,
+}
+
+impl Default for Traded {
+    fn default() -> Self {
+        Self {
+            symbol: String::new(),
+            con_id: 0,
+            primary_exchange: String::new(),
+            bid: 0.0,
+            ask: 0.0,
+            close: 0.0,
+            shortable: None,
+            quoted: true,
+        }
+    }
 }
 
 /// A position.
@@ -81,6 +101,8 @@ pub(super) struct Fixture {
     pub(super) account: String,
     pub(super) cash: f64,
     pub(super) base_currency: String,
+    /// Units of it that a dollar costs.
+    pub(super) base_per_usd: f64,
     pub(super) start: SessionTime,
     pub(super) entitled: bool,
     /// By connection of the conversation.
@@ -92,8 +114,12 @@ pub(super) struct Fixture {
     /// Orders that stand from before the conversation: client, contract, order.
     pub(super) standing: Vec<(i32, Contract, Order)>,
     pub(super) fills: Vec<Fill>,
-    /// Contracts of other kinds than US stocks, which the conversation speaks of.
-    pub(super) foreign: Vec<String>,
+    /// Orders that are told of in full: sent in the conversation, or standing.
+    pub(super) own_orders: BTreeSet<i64>,
+    /// Symbols of contracts that are no US stocks.
+    pub(super) foreign: BTreeSet<String>,
+    /// Requests about them.
+    pub(super) foreign_requests: BTreeSet<i64>,
 }
 
 impl Fixture {
@@ -121,6 +147,7 @@ impl Fixture {
         let set = |to: &mut String, from: Option<String>| *to = from.unwrap_or_else(|| std::mem::take(to));
         set(&mut self.account, file.account);
         set(&mut self.base_currency, file.base_currency);
+        self.base_per_usd = file.base_per_usd.unwrap_or(self.base_per_usd);
         self.cash = file.cash.unwrap_or(self.cash);
         self.entitled = file.entitled.unwrap_or(self.entitled);
         if let Some(id) = file.client_id {

@@ -9,17 +9,19 @@ use super::fields::{self, Message};
 use super::fixture::Fixture;
 use super::recording::{Recording, Step};
 use super::stand::{self, Market};
-use super::streams::{Guide, progress};
+use super::streams::{self, Guide, gist};
 use crate::clock::{MILLISECOND, MINUTE, Nanos, SECOND, SessionTime};
 use crate::sim::api::{ConnId, Order, Outgoing, Request, Response};
 use crate::sim::venue::Venue;
 use crate::sim::wire::codec::Codec;
 use crate::sim::wire::handshake::ServerVersion;
 
-/// How long before the conversation the venue opens: standing orders come to rest.
-const BEFORE: Nanos = 2 * MINUTE;
+/// How long before the conversation the venue opens: delayed data is 15 minutes late.
+const BEFORE: Nanos = 20 * MINUTE;
+/// How long before it standing orders are sent: they come to rest.
+const STANDING_BEFORE: Nanos = 2 * MINUTE;
 /// How long the player waits for what does not come.
-const PATIENCE: Nanos = 4 * SECOND;
+const PATIENCE: Nanos = 2 * SECOND;
 /// As `PATIENCE`, for rows that come at the account's cadence.
 const PATIENCE_FOR_ROWS: Nanos = 200 * SECOND;
 /// Furthest that a recorded time moves the clock at once.
@@ -58,6 +60,8 @@ pub(super) struct Played {
 struct Player<'a> {
     fixture: &'a Fixture,
     guide: &'a Guide,
+    /// The recording is a selection of messages.
+    selection: bool,
     venue: Venue,
     market: Market,
     now: SessionTime,
@@ -67,6 +71,8 @@ struct Player<'a> {
     out: Vec<Outgoing>,
     /// Fills that the venue has reported, by order.
     fills_told: BTreeMap<i64, usize>,
+    /// What the player has given up waiting for, by stream of this connection.
+    forgone: BTreeMap<String, usize>,
     /// The quote that each order's next fill needs was set, so often.
     fills_quoted: BTreeMap<i32, usize>,
 }
@@ -81,6 +87,7 @@ pub(super) fn play(recording: &Recording, fixture: &Fixture, guide: &Guide) -> a
     let mut p = Player {
         fixture,
         guide,
+        selection: recording.decoded,
         venue,
         market,
         now: opens,
@@ -89,6 +96,7 @@ pub(super) fn play(recording: &Recording, fixture: &Fixture, guide: &Guide) -> a
         played: Played::default(),
         out: Vec::new(),
         fills_told: BTreeMap::new(),
+        forgone: BTreeMap::new(),
         fills_quoted: BTreeMap::new(),
     };
     p.stand_orders();
@@ -143,6 +151,7 @@ impl Player<'_> {
                 {
                     *self.fills_told.entry(id).or_default() += 1;
                 }
+                tracing::debug!(now = %self.now, "ours {}", gist(&message));
                 leg.ours.push(Heard { asked: leg.asked, message });
             }
         }
@@ -157,6 +166,7 @@ impl Player<'_> {
     /// Orders that stand from before are sent by their clients and come to rest.
     fn stand_orders(&mut self) {
         let mut nobody = Vec::new();
+        self.now = SessionTime(self.fixture.start.0 - STANDING_BEFORE);
         for (i, (client, contract, order)) in (0..).zip(&self.fixture.standing) {
             let conn = ConnId(1 + i);
             self.venue.handle(self.now, conn, Request::StartApi { client_id: *client }, &mut nobody);
@@ -179,6 +189,7 @@ impl Player<'_> {
         self.raise_ids(client_id, next_id)?;
         self.version = Some((version, Codec::new(version)));
         self.played.legs.push(Leg::default());
+        self.forgone.clear();
         let says_so = ahead.iter().take_while(|s| !matches!(s, Step::Disconnect | Step::Connect { .. }));
         let says_so =
             says_so.into_iter().any(|s| matches!(s, Step::Client(r) if matches!(**r, Request::StartApi { .. })));
@@ -232,6 +243,7 @@ impl Player<'_> {
         if let Some(leg) = self.played.legs.last_mut() {
             leg.asked += 1;
         }
+        tracing::debug!(now = %self.now, "client {request:?}");
         self.handle(request)
     }
 
@@ -266,6 +278,7 @@ impl Player<'_> {
             let (order_id, con_id) = (int("3.1") as i32, int("2.1") as i32);
             self.quote_for(order_id, con_id)?;
         }
+        tracing::debug!(now = %self.now, "recorded {}", gist(message));
         if let Some(leg) = self.played.legs.last_mut() {
             leg.recorded.push(Heard { asked: leg.asked, message: message.clone() });
         }
@@ -283,16 +296,21 @@ impl Player<'_> {
         let mut last = usize::MAX;
         loop {
             let Some(leg) = self.played.legs.last() else { return Ok(()) };
-            let (missing, rows) = self.missing(leg);
-            if missing == 0 {
+            let missing = self.missing(leg);
+            let count: usize = missing.iter().map(|(_, n, _)| n).sum();
+            if count == 0 {
                 return Ok(());
             }
-            if missing < last {
-                (last, since) = (missing, self.now);
+            if count < last {
+                (last, since) = (count, self.now);
             }
+            let rows = missing.iter().any(|(_, _, rows)| *rows);
             let patience = if rows { PATIENCE_FOR_ROWS } else { PATIENCE };
             let until = SessionTime(since.0 + patience);
             if self.now >= until {
+                for (stream, n, _) in missing {
+                    *self.forgone.entry(stream).or_default() += n;
+                }
                 return Ok(());
             }
             let next = self.venue.next_due().unwrap_or(until).max(SessionTime(self.now.0 + MILLISECOND));
@@ -300,18 +318,15 @@ impl Player<'_> {
         }
     }
 
-    /// How many answers are missing, and whether one is an account row.
-    fn missing(&self, leg: &Leg) -> (usize, bool) {
-        let theirs = progress(self.guide, &leg.recorded);
-        let ours = progress(self.guide, &leg.ours);
-        let (mut missing, mut rows) = (0, false);
-        for (stream, want) in &theirs {
-            let have = ours.get(stream).map_or(0, |p| p.heard);
-            if have < want.heard {
-                missing += want.heard - have;
-                rows |= CADENCED.contains(&want.last);
+    /// How many answers are missing by stream, and whether the last is an account row.
+    fn missing(&self, leg: &Leg) -> Vec<(String, usize, bool)> {
+        let mut missing = Vec::new();
+        for (stream, count, last) in streams::missing(self.guide, &leg.recorded, &leg.ours, self.selection) {
+            let count = count.saturating_sub(self.forgone.get(&stream).copied().unwrap_or(0));
+            if count > 0 {
+                missing.push((stream, count, CADENCED.contains(&last)));
             }
         }
-        (missing, rows)
+        missing
     }
 }

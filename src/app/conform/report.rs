@@ -80,7 +80,11 @@ impl Coverage {
 fn request_name(r: &Request) -> String {
     match r {
         Request::Unserved { msg_id, .. } | Request::Unanswered { msg_id } => format!("request {msg_id}"),
-        other => format!("{other:?}").split([' ', '{']).next().unwrap_or_default().to_string(),
+        other => {
+            let text = format!("{other:?}");
+            let inner = text.strip_prefix("Stream(").or_else(|| text.strip_prefix("Lookup(")).unwrap_or(&text);
+            inner.split([' ', '{', ')']).next().unwrap_or_default().to_string()
+        }
     }
 }
 
@@ -228,7 +232,7 @@ pub(super) fn row(
 ) -> Row {
     let mut differences: Vec<String> = Vec::new();
     let mut listed: BTreeMap<String, String> = BTreeMap::new();
-    for d in found {
+    for d in found.iter().filter(|d| !rules::is_forgiven(d, fixture)) {
         match rules::reason(d, fixture) {
             Some(why) => drop(listed.entry(why.into()).or_insert_with(|| d.shown())),
             None => differences.push(d.shown()),
@@ -257,12 +261,8 @@ fn topic(recording: &Recording) -> &'static str {
         "contracts"
     } else if asks(|r| matches!(r, Request::ReqHistoricalData { .. })) {
         "history"
-    } else if asks(|r| {
-        matches!(
-            r,
-            Request::ReqMktData { .. } | Request::ReqMarketDataType { .. } | Request::Unserved { msg_id: 97, .. }
-        )
-    }) {
+    } else if asks(|r| matches!(r, Request::ReqMktData { .. } | Request::ReqMarketDataType { .. } | Request::Stream(_)))
+    {
         "market data"
     } else if asks(|r| matches!(r, Request::ReqCurrentTime | Request::ReqIds)) {
         "session"

@@ -5,12 +5,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::Context;
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, Traded};
 use crate::clock::{MINUTE, SessionTime};
 use crate::domain::calendar::{Date, RegularHours, next_trading_day, previous_trading_day, regular_hours};
 use crate::domain::{ConId, Money, Price, Qty, SymbolId};
 use crate::sim::market::{Bar, MarketSource, Quote, RawBody, RawEvent, Reference};
-use crate::sim::venue::{Delays, Holding, Venue, VenueConfig};
+use crate::sim::venue::{Base, Delays, Entitlements, Holding, Rules, Venue, VenueConfig};
 
 /// Trading days of one-minute bars before the conversation.
 const HISTORY_DAYS: usize = 3;
@@ -114,7 +114,8 @@ pub(super) fn venue(fixture: &Fixture, opens: SessionTime) -> anyhow::Result<(Ve
             shortable: Qty(c.shortable.unwrap_or(SHORTABLE)),
         })
         .collect();
-    let history = fixture.contracts.iter().map(|c| bars(Price::from_f64(c.bid), opens, hours)).collect();
+    let past = |c: &Traded| if c.quoted { bars(Price::from_f64(c.bid), opens, hours) } else { Vec::new() };
+    let history = fixture.contracts.iter().map(past).collect();
     let (outbox, inbox) = channel();
     let market = Market { outbox, con_ids: fixture.contracts.iter().map(|c| c.con_id).collect() };
     let source = Script { references, hours, start: opens, history, inbox, waiting: VecDeque::new() };
@@ -123,6 +124,11 @@ pub(super) fn venue(fixture: &Fixture, opens: SessionTime) -> anyhow::Result<(Ve
         cash: Money::from_f64(fixture.cash).context("the fixture's cash is no amount")?,
         // Usual delays without the rare long one: a conversation's order is what counts.
         delays: Delays { tail_one_in: 0, ..Delays::default() },
+        rules: Rules {
+            base: Base { currency: fixture.base_currency.clone(), per_usd: fixture.base_per_usd },
+            ..Rules::default()
+        },
+        entitlements: entitlements(fixture.entitled)?,
         executions_end_when_empty: fixture.executions_end_when_empty,
         farms: fixture.farms.clone(),
         holdings: fixture
@@ -137,10 +143,19 @@ pub(super) fn venue(fixture: &Fixture, opens: SessionTime) -> anyhow::Result<(Ve
         ..VenueConfig::default()
     };
     let venue = Venue::new(config, Box::new(source), 1);
-    for c in &fixture.contracts {
+    for c in fixture.contracts.iter().filter(|c| c.quoted) {
         market.quote(opens, c.con_id, c.bid, c.ask, DISPLAYED);
     }
     Ok((venue, market))
+}
+
+/// Everything in real time, or everything late.
+fn entitlements(entitled: bool) -> anyhow::Result<Entitlements> {
+    let mut e = Entitlements::default();
+    for network in if entitled { &[][..] } else { &["A=delayed", "B=delayed", "C=delayed"] } {
+        e.set(network).map_err(anyhow::Error::msg)?;
+    }
+    Ok(e)
 }
 
 /// One-minute bars of regular hours at one price: some trading days, and the day so far.

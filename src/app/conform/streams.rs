@@ -152,22 +152,37 @@ pub(super) fn once<'a>(list: &[&'a Heard]) -> Vec<&'a Heard> {
     kept
 }
 
-/// How far a stream is.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Progress {
-    /// Events, repeated states and rows counted once.
-    pub(super) heard: usize,
-    /// The last message's id.
-    pub(super) last: i32,
+/// What the recording has and ours has not, by stream: how many messages, and the id of the recording's last. Of a
+/// selection of messages the number says nothing: there each must be found, in their order.
+pub(super) fn missing(guide: &Guide, theirs: &[Heard], ours: &[Heard], selection: bool) -> Vec<(String, usize, i32)> {
+    let ours = guide.sort(ours);
+    let mut missing = Vec::new();
+    for (stream, list) in guide.sort(theirs) {
+        let mine = ours.get(&stream).map_or(&[][..], Vec::as_slice);
+        let (want, have) = if selection { (list.len(), found(&list, mine)) } else { (distinct(&list), distinct(mine)) };
+        if have < want {
+            missing.push((stream, want - have, list.last().map_or(0, |h| h.message.id)));
+        }
+    }
+    missing
 }
 
-/// How far each stream is.
-pub(super) fn progress(guide: &Guide, heard: &[Heard]) -> BTreeMap<String, Progress> {
-    let far = |list: &Vec<&Heard>| {
-        let once = once(list);
-        let rows: BTreeSet<String> = once.iter().filter_map(|h| row(&h.message)).collect();
-        let others = once.iter().filter(|h| row(&h.message).is_none()).count();
-        Progress { heard: rows.len() + others, last: once.last().map_or(0, |h| h.message.id) }
-    };
-    guide.sort(heard).iter().map(|(stream, list)| (stream.clone(), far(list))).collect()
+/// Messages, each row counted once.
+fn distinct(list: &[&Heard]) -> usize {
+    let rows: BTreeSet<String> = list.iter().filter_map(|h| row(&h.message)).collect();
+    rows.len() + list.iter().filter(|h| row(&h.message).is_none()).count()
+}
+
+/// How many of theirs are found in ours, in their order.
+fn found(theirs: &[&Heard], ours: &[&Heard]) -> usize {
+    let mut rest = ours.iter();
+    let mut count = 0;
+    for t in theirs {
+        let mut ahead = rest.clone();
+        if ahead.any(|o| same(&t.message, &o.message)) {
+            rest = ahead;
+            count += 1;
+        }
+    }
+    count
 }

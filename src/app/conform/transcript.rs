@@ -313,6 +313,8 @@ fn flatten(id: i32, prefix: &str, json: &Json, names: &mut Names, out: &mut BTre
             Json::String(s) if s.starts_with('$') => Value::Int(names.number(s)),
             // A transcript writes what is absent as an empty text.
             Json::String(s) if s.is_empty() => continue,
+            // The largest number means that there is none.
+            Json::String(s) if s.parse().is_ok_and(|x: f64| x > 1e300) => continue,
             Json::String(s) => Value::Text(s.clone()),
             Json::Number(n) => n.as_i64().map_or_else(|| Value::Real(n.as_f64().unwrap_or(0.0)), Value::Int),
             Json::Bool(b) => Value::Int(i64::from(*b)),

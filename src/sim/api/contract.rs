@@ -33,6 +33,8 @@ pub struct ContractDetails {
     pub min_size: f64,
     pub size_increment: f64,
     pub suggested_size_increment: f64,
+    /// The smallest size of an algorithmic order; recorded of pairs. Protobuf only.
+    pub min_algo_size: Option<f64>,
     pub industry: String,
     pub category: String,
     pub subcategory: String,

@@ -4,15 +4,11 @@
 //! basis. The cost basis holds commissions, as IB's does: a recorded round trip (bought at 309.16, sold at 309.15,
 //! fees 1.000003 and 1.006566) realized −2.016569.
 //!
-//! **Fees.** Fixed plan, documented by IB: $0.005 a share, at least $1.00 and at most 1 % of the value, per order. The
-//! recorded fees add $0.000003 a share (consolidated audit trail) and on sells $20.60 a million (SEC) and $0.000195
-//! a share (FINRA): 309.15 × 20.6e-6 + 0.000195 + 0.000003 = 0.006566, as recorded.
-//!
-//! **Margin** is simple Reg T: 50 % of notional to open, 25 % to hold, long and short alike (IB asks for more of some
-//! names). Working orders count at the worst case of each side.
+//! Fees are in `fees`, what margin asks for in `exposure`.
 
 use std::collections::BTreeMap;
 
+use super::exposure::requirement;
 use crate::domain::{Money, Price, Side, SymbolId};
 
 /// Shares held and what they cost.
@@ -49,11 +45,43 @@ pub(super) struct Account {
     pub(super) start_cash: Money,
     pub(super) positions: BTreeMap<SymbolId, Position>,
     pub(super) commissions: Money,
+    /// Cash that a cash account may buy from: today's sales settle tomorrow.
+    pub(super) settled: Money,
+    /// What borrowing cost, taken from cash.
+    pub(super) borrow_fees: Money,
+    /// Signed shares by symbol that were opened today and not closed since.
+    pub(super) opened_today: BTreeMap<SymbolId, i64>,
+    /// Day trades by day, the last five trading days, this one last.
+    pub(super) day_trades: Vec<(u32, i64)>,
 }
 
 impl Account {
     pub(super) fn new(cash: Money) -> Self {
-        Self { cash, start_cash: cash, ..Self::default() }
+        Self { cash, start_cash: cash, settled: cash, ..Self::default() }
+    }
+
+    /// The account on a day.
+    pub(super) fn on(self, date: u32) -> Self {
+        Self { day_trades: vec![(date, 0)], ..self }
+    }
+
+    /// Day trades in five trading days.
+    pub(super) fn day_trades(&self) -> i64 {
+        self.day_trades.iter().map(|(_, n)| n).sum()
+    }
+
+    /// Counts a day trade: shares opened today are closed (FINRA Rule 4210: once a round trip).
+    fn count_day_trade(&mut self, symbol: SymbolId, signed: i64, closing: i64) {
+        let opened = self.opened_today.entry(symbol).or_default();
+        let round_trip = closing > 0 && opened.signum() * signed.signum() < 0;
+        if round_trip {
+            *opened = 0;
+            if let Some((_, n)) = self.day_trades.last_mut() {
+                *n += 1;
+            }
+        }
+        let opening = signed.abs() - closing;
+        *opened += signed.signum() * opening;
     }
 
     /// A position that the account brings.
@@ -91,6 +119,8 @@ impl Account {
             p.basis += Money(side.sign() * opening * price.0) + (fee - closing_fee);
         }
         p.qty += signed;
+        self.settled -= if side == Side::Buy { Money(qty * price.0) + fee } else { fee };
+        self.count_day_trade(symbol, signed, closing);
         realized
     }
 
@@ -106,23 +136,28 @@ impl Account {
         }
     }
 
-    /// Margin at the given marks; `worst` says how far working orders can carry each symbol's position.
-    pub(super) fn margin(&self, mark: impl Fn(SymbolId) -> Price, worst: &BTreeMap<SymbolId, i64>) -> Margin {
+    /// Margin at the given marks; `working` = shares that buys and sells may add to each symbol, of which the worse side
+    /// counts.
+    pub(super) fn margin(
+        &self,
+        mark: impl Fn(SymbolId) -> Price,
+        working: &BTreeMap<SymbolId, (i64, i64)>,
+        house_percent: i64,
+    ) -> Margin {
         let mut m = Margin { equity: self.cash, ..Margin::default() };
         for (symbol, p) in &self.positions {
             let price = mark(*symbol);
             m.equity += Money(p.qty * price.0);
             m.gross += Money(p.qty.abs() * price.0);
         }
-        let mut shares: BTreeMap<SymbolId, i64> = self.positions.iter().map(|(s, p)| (*s, p.qty.abs())).collect();
-        for (symbol, qty) in worst {
-            let held = shares.entry(*symbol).or_default();
-            *held = (*held).max(*qty);
-        }
-        for (symbol, qty) in shares {
-            let notional = qty * mark(symbol).0;
-            m.initial += Money(notional / 2);
-            m.maintenance += Money(notional / 4);
+        let held = self.positions.keys().chain(working.keys());
+        let symbols: std::collections::BTreeSet<SymbolId> = held.copied().collect();
+        for symbol in symbols {
+            let (qty, price) = (self.position(symbol).qty, mark(symbol));
+            let (buys, sells) = working.get(&symbol).copied().unwrap_or_default();
+            let cases = [qty, qty + buys, qty - sells].map(|q| requirement(q, price, house_percent));
+            m.initial += Money(cases.iter().map(|c| c.0).max().unwrap_or(0));
+            m.maintenance += Money(cases.iter().map(|c| c.1).max().unwrap_or(0));
         }
         m
     }
@@ -137,39 +172,21 @@ fn share_of(amount: Money, part: i64, whole: i64) -> Money {
     Money(i64::try_from(exact).unwrap_or(0))
 }
 
-/// Fees of an order that has filled `qty` shares worth `value` so far. A fill's fee is the difference to the fee
-/// before it, so the minimum is paid once an order.
-pub(super) fn order_fee(side: Side, qty: i64, value: Money) -> Money {
-    if qty == 0 {
-        return Money(0);
-    }
-    let commission = (qty * 5_000).max(1_000_000).min((value.0 / 100).max(0));
-    let sec = if side == Side::Sell { i128::from(value.0) * 206 / 10_000_000 } else { 0 };
-    let per_share = if side == Side::Sell { 198 } else { 3 };
-    Money(commission + i64::try_from(sec).unwrap_or(0) + qty * per_share)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::venue::fees::{FeePlan, Filled};
     use proptest::prelude::*;
 
     #[test]
     fn the_recorded_round_trip_costs_what_was_recorded() {
         let mut a = Account::new(Money(0));
         let (buy, sell) = (Price(309_160_000), Price(309_150_000));
-        let fee_in = order_fee(Side::Buy, 1, Money(buy.0));
-        let fee_out = order_fee(Side::Sell, 1, Money(sell.0));
+        let fee = |side, value| FeePlan::Fixed.fee(Filled { side, qty: 1, value: Money(value), added: 0 });
+        let (fee_in, fee_out) = (fee(Side::Buy, buy.0), fee(Side::Sell, sell.0));
         assert_eq!((fee_in, fee_out), (Money(1_000_003), Money(1_006_566)));
         assert_eq!(a.fill(SymbolId(0), Side::Buy, 1, buy, fee_in), None);
         assert_eq!(a.fill(SymbolId(0), Side::Sell, 1, sell, fee_out), Some(Money(-2_016_569)));
-    }
-
-    #[test]
-    fn fees_have_a_minimum_an_order_and_a_cap() {
-        assert_eq!(order_fee(Side::Buy, 1_000, Money(50_000_000_000)), Money(5_003_000));
-        assert_eq!(order_fee(Side::Buy, 1, Money(10_000_000)), Money(100_003), "1 % of $10");
-        assert_eq!(order_fee(Side::Buy, 0, Money(0)), Money(0));
     }
 
     proptest! {

@@ -1,16 +1,10 @@
-//! What the venue will do later, in session time: arrivals, deliveries, expiries. And how long things take.
-//!
-//! **Delays** (assumed; IB publishes none): each way takes 50–150 ms, uniformly, so that an acknowledgement takes
-//! 100–300 ms; once in a hundred ways an exponential tail of mean 1 s is added, at most 4 s.
-
-#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "delays are a few seconds of nanoseconds")]
+//! What the venue will do later, in session time: arrivals, deliveries, expiries.
 
 use std::collections::BTreeMap;
 
-use crate::clock::{MILLISECOND, Nanos, SECOND, SessionTime};
+use crate::clock::SessionTime;
 use crate::domain::SymbolId;
 use crate::sim::api::{ConnId, Order, Response};
-use crate::sim::market::rng::Draw;
 
 /// Something to do at its time.
 #[derive(Clone, Debug)]
@@ -29,6 +23,18 @@ pub(super) enum Task {
     Release { perm: i64 },
     /// The shares for a held short sale were found.
     Located { perm: i64 },
+    /// A look whether the shares for a held short sale can be borrowed by now.
+    Locate { perm: i64 },
+    /// The next part of an order that is worked in parts.
+    Slice { perm: i64 },
+    /// A limit state that began then has lasted long enough.
+    LimitState { symbol: SymbolId, since: SessionTime },
+    /// A volatility pause is over.
+    Reopen { symbol: SymbolId },
+    /// What can be borrowed of a symbol has changed.
+    Shortability { symbol: SymbolId },
+    /// A look at the index that the market-wide breakers go by.
+    Breakers,
     /// A fill elsewhere in its OCA group takes shares off it; the report of it is one way behind.
     OcaReduce { perm: i64, qty: i64 },
     /// Messages about an order reach the client `client`, if it is connected.
@@ -53,47 +59,6 @@ pub(super) enum Task {
     BarBeat,
     /// A look at pairs and indices.
     QuotedBeat,
-}
-
-/// How long each way takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delays {
-    /// Shortest way.
-    pub min: Nanos,
-    /// Longest usual way.
-    pub max: Nanos,
-    /// One way in so many has a tail; 0 = none has.
-    pub tail_one_in: u64,
-    /// Mean of the tail.
-    pub tail_mean: Nanos,
-    /// Longest tail.
-    pub tail_max: Nanos,
-}
-
-impl Default for Delays {
-    fn default() -> Self {
-        Self {
-            min: 50 * MILLISECOND,
-            max: 150 * MILLISECOND,
-            tail_one_in: 100,
-            tail_mean: SECOND,
-            tail_max: 4 * SECOND,
-        }
-    }
-}
-
-impl Delays {
-    /// No delay at all, for tests of matching.
-    pub const NONE: Self = Self { min: 0, max: 0, tail_one_in: 0, tail_mean: 0, tail_max: 0 };
-
-    /// One way's delay.
-    pub(super) fn draw(&self, draw: &mut Draw) -> Nanos {
-        let usual = self.min + draw.below((self.max - self.min).max(0) as u64 + 1) as Nanos;
-        if self.tail_one_in == 0 || draw.below(self.tail_one_in) != 0 {
-            return usual;
-        }
-        usual + ((self.tail_mean as f64 * draw.exponential()) as Nanos).min(self.tail_max)
-    }
 }
 
 /// Tasks by time; those of one instant in the order in which they were added.

@@ -3,9 +3,11 @@
 
 use super::agenda::Task;
 use super::core::{Core, answer};
-use super::orders::{Status, Tif};
+use super::exposure::Objection;
+use super::orders::{Status, Terms, Tif, Version};
 use super::reports::{error, order_status};
 use super::terms::terms;
+use super::text;
 use crate::sim::api::{ConnId, Order, Outgoing};
 
 impl Core {
@@ -20,6 +22,10 @@ impl Core {
             _ if order.action != Some(r.side) => {
                 let text = "Order being modified does not match original order";
                 answer(conn, error(self.now, id, 105, text), out);
+            }
+            _ if r.changes_plan(&order) => {
+                let text = "Order modify failed. Algorithm cannot be modified.";
+                answer(conn, error(self.now, id, 440, text), out);
             }
             Status::Untransmitted => match terms(&order) {
                 Ok(terms) => {
@@ -48,16 +54,25 @@ impl Core {
         }
         let mut changed = r.clone();
         changed.terms = new;
-        if new.qty > r.terms.qty
-            && let Some(reason) = self.exposure_refusal(&changed, new.qty - r.terms.qty)
-        {
-            let text = format!("Order rejected - reason:{reason}");
-            return self.report(perm, r.client, vec![error(self.now, r.order_id, 201, text)]);
+        let more = new.qty - r.terms.qty;
+        match if more > 0 { self.objection(&changed, more) } else { None } {
+            Some(Objection::Refuse(reason)) => {
+                let text = format!("Order rejected - reason:{reason}");
+                return self.report(perm, r.client, vec![error(self.now, r.order_id, 201, text)]);
+            }
+            Some(Objection::Locate) => {
+                let text = "Order rejected - reason:Contract is not available for short sale.";
+                return self.report(perm, r.client, vec![error(self.now, r.order_id, 201, text)]);
+            }
+            None => {}
         }
         if let Some(kept) = self.orders.get_mut(perm) {
             kept.terms = new;
+            kept.version = Version { fees_before: kept.fees, ..Version::default() };
+            kept.conditions_met &= order.conditions == kept.sent.conditions || order.conditions.is_empty();
             kept.take_fields(order.clone());
         }
+        self.cap_price(perm);
         if let Tif::Gtd(until) = new.tif {
             self.agenda.add(until, Task::Expire { perm });
         }
@@ -72,11 +87,11 @@ impl Core {
             self.watch_order(perm);
             return self.try_release(perm);
         }
-        if new.limit == r.terms.limit && new.qty <= r.terms.qty {
+        let same = Terms { qty: new.qty, ..r.terms } == new;
+        if same && new.qty <= r.terms.qty && r.plan.is_none() {
             self.markets[r.symbol.index()].book.shrink(perm, new.qty - r.filled);
         } else {
-            self.markets[r.symbol.index()].book.remove(perm);
-            self.work(perm);
+            self.rework(perm);
         }
     }
 
@@ -100,15 +115,19 @@ impl Core {
             let text = format!("OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {word}.");
             return answer(conn, error(self.now, order_id, 10_148, text), out);
         }
-        self.start_cancel(r.perm, client);
+        let perm = r.perm;
+        self.efficiency.cancels += 1;
+        self.start_cancel(perm, client);
     }
 
     /// Sends a cancel towards the exchange, with the states that were recorded on the way.
     pub(super) fn start_cancel(&mut self, perm: i64, by: i32) {
-        let hours = self.source.hours();
-        let in_hours = self.now >= hours.open && self.now < hours.close;
+        let in_hours = self.orders.get(perm).is_some_and(|r| self.may_trade(r));
         let Some(r) = self.orders.get_mut(perm).filter(|r| !r.cancelling) else { return };
         r.cancelling = true;
+        if r.discarded {
+            return self.discarded(perm, by);
+        }
         if r.status == Status::Untransmitted {
             return self.cancelled(perm, Some(by), "Cancelled by Trader");
         }
@@ -120,6 +139,17 @@ impl Core {
             self.report(perm, by, vec![status]);
         }
         self.send_in(perm, Task::Cancel { perm, by });
+    }
+
+    /// The cancel of an order that was refused at the gateway, as recorded.
+    fn discarded(&mut self, perm: i64, by: i32) {
+        self.orders.finish(perm, Status::Cancelled, text::eastern(self.now), "Order was discarded.".into());
+        let Some(r) = self.orders.get(perm) else { return };
+        let status = order_status(r, "Cancelled", by);
+        let notice = error(self.now, r.order_id, 202, "Order Canceled - reason:Order was discarded.");
+        let late = format!("Cancel attempted when order is not in a cancellable state.  Order permId ={perm}");
+        let messages = vec![status, notice, error(self.now, r.order_id, 161, late)];
+        self.report(perm, by, messages);
     }
 
     /// A cancel reaches the exchange.

@@ -7,7 +7,6 @@ use super::agenda::Task;
 use super::book::Match;
 use super::core::{Core, answer};
 use super::orders::Status;
-use super::reports::error;
 use crate::clock::MILLISECOND;
 use crate::domain::{Money, Price, Side, SymbolId};
 use crate::sim::api::{ConnId, Outgoing, Response};
@@ -83,13 +82,7 @@ impl Core {
                 true
             }
             Some(Forced::Locate(ms)) => {
-                if let Some(r) = self.orders.get_mut(perm) {
-                    (r.locating, r.deferral_told, r.status) = (true, true, Status::PreSubmitted);
-                }
-                self.report_pair(perm, "PreSubmitted");
-                let text = "Order held while securities are located.";
-                let notice = error(self.now, order_id, 404, text);
-                self.report(perm, client, vec![notice]);
+                self.hold_for_locate(perm, true);
                 if ms > 0 {
                     self.agenda.add(self.now + ms * MILLISECOND, Task::Located { perm });
                 }

@@ -115,6 +115,7 @@ pub(super) fn quoted_details(q: &Quoted, index_hours: &str, pair_hours: &str) ->
         min_size: size,
         size_increment: size,
         suggested_size_increment: size,
+        min_algo_size: pair.then_some(0.0),
         agg_group: if pair { 4 } else { 1 },
         ..ContractDetails::default()
     }

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::VenueConfig;
-use super::account::{Account, Margin};
+use super::account::Account;
 use super::agenda::{Agenda, Task};
+use super::bands::{BREAKER_PERIOD, Bands};
 use super::book::{Book, Match};
 use super::contracts::{self, Instrument};
 use super::data::Watch;
 use super::delayed::Delay;
+use super::delays::Way;
+use super::efficiency::Efficiency;
 use super::entitlement::Entitlement;
 use super::history::{Ask, Asked};
 use super::orders::Orders;
@@ -16,6 +19,7 @@ use super::reports::{Fill, error};
 use super::sessions::Sessions;
 use super::tape::Tape;
 use crate::clock::{MINUTE, SECOND, SessionTime};
+use crate::domain::calendar::Date;
 use crate::domain::{Money, Price, Qty, SymbolId};
 use crate::sim::api::{ConnId, Contract, Outgoing, Request, Response};
 use crate::sim::market::feed::seed_day;
@@ -51,6 +55,9 @@ pub(super) struct Market {
     pub(super) watched: Vec<i64>,
     /// Tick 49: 0 trading, 1 general halt, 2 volatility halt.
     pub(super) halted: i32,
+    /// Shares printed today.
+    pub(super) volume: i64,
+    pub(super) bands: Bands,
     /// Bids as published, oldest first.
     bids: VecDeque<(SessionTime, Price)>,
     pub(super) tape: Tape,
@@ -88,6 +95,13 @@ pub(super) struct Core {
     /// Whether bars and looks at pairs and indices are due.
     pub(super) bars_beat: bool,
     pub(super) quoted_beat: bool,
+    /// Orders that have conditions.
+    pub(super) conditional: Vec<i64>,
+    /// Market-data lines that asked for shortability: (connection, request id).
+    pub(super) borrow_lines: Vec<(ConnId, i32)>,
+    /// How many market-wide breakers have gone off today.
+    pub(super) breaker_level: usize,
+    pub(super) efficiency: Efficiency,
     /// Reports whose client was gone: only the referee hears them.
     pub(super) unheard: Vec<Response>,
     messages: VecDeque<SessionTime>,
@@ -110,9 +124,13 @@ impl Core {
         agenda.add(now + MARGIN_PERIOD, Task::MarginCheck);
         let late = |r: &Reference| config.entitlements.of(&r.primary_exchange) == Entitlement::Delayed;
         let delay = if config.entitlements.any_delayed() { Delay::new(&*source, late) } else { Delay::default() };
+        if config.rules.breakers.is_some() {
+            agenda.add(now + BREAKER_PERIOD, Task::Breakers);
+        }
+        super::house::plan_halts(&config.rules.halts, source.references(), &mut agenda);
         let carried = |r: &&Reference| config.restricted.contains(&r.symbol);
         let carried = source.references().iter().filter(carried).map(|r| r.id).collect();
-        let mut account = Account::new(config.cash);
+        let mut account = Account::new(config.cash).on(Date::new_york(hours.open).0);
         for h in &config.holdings {
             if let Some(r) = source.references().iter().find(|r| r.symbol == h.symbol) {
                 account.bring(r.id, h.shares, h.average_cost);
@@ -135,6 +153,10 @@ impl Core {
             executions_ever: 0,
             draw: Draw::keyed(seed, "venue", 0, 0),
             changed: BTreeSet::new(),
+            conditional: Vec::new(),
+            borrow_lines: Vec::new(),
+            breaker_level: 0,
+            efficiency: Efficiency::default(),
             unheard: Vec::new(),
             pnl_beats: false,
             seed,
@@ -205,6 +227,7 @@ impl Core {
     /// A raw market event: the book matches; sampler, tape and bars take note; streams tell it.
     fn raw(&mut self, event: &RawEvent, out: &mut Vec<Outgoing>) {
         self.sampler.push(event);
+        self.bands_before(event);
         let market = &mut self.markets[event.symbol.index()];
         let mut matches = std::mem::take(&mut self.matches);
         if let RawBody::Quote(q) = event.body {
@@ -225,12 +248,14 @@ impl Core {
             self.filled(&m);
         }
         self.matches = matches;
+        self.bands_after(event);
         self.watch_market(event);
         if !silent {
             let exchange = &self.source.references()[event.symbol.index()].primary_exchange;
             let stock = Instrument::Stock(event.symbol);
             self.sessions.streams.event(stock, event.time, &event.body, exchange, out);
         }
+        self.look_at_conditions();
     }
 
     fn published(&mut self, update: &SampledUpdate, out: &mut Vec<Outgoing>) {
@@ -256,6 +281,12 @@ impl Core {
             Task::Deferred { perm } => self.deferred(perm),
             Task::Release { perm } => self.release(perm),
             Task::Located { perm } => self.located(perm),
+            Task::Locate { perm } => self.locate(perm),
+            Task::Slice { perm } => self.slice(perm),
+            Task::LimitState { symbol, since } => self.pause(symbol, since, out),
+            Task::Reopen { symbol } => self.reopen(symbol),
+            Task::Breakers => self.look_at_index(out),
+            Task::Shortability { symbol } => self.tell_shortability(symbol, out),
             Task::OcaReduce { perm, qty } => self.oca_reduce(perm, qty),
             Task::Report { perm, client, messages } => {
                 if let Some(r) = self.orders.get_mut(perm) {
@@ -392,23 +423,14 @@ impl Core {
         }
     }
 
-    /// Margin with working orders at their worst, and `extra` signed shares of one symbol on top.
-    pub(super) fn margin(&self, extra: Option<(SymbolId, i64)>) -> Margin {
-        let mut sides = self.working_sides();
-        if let Some((symbol, signed)) = extra {
-            let (buys, sells) = sides.entry(symbol).or_default();
-            *(if signed > 0 { buys } else { sells }) += signed.abs();
-        }
-        let worst = sides.into_iter().map(|(s, (buys, sells))| {
-            let held = self.account.position(s).qty;
-            (s, (held + buys).abs().max((held - sells).abs()))
-        });
-        self.account.margin(|s| self.mark(s), &worst.collect())
-    }
-
     /// One way's delay from now.
     pub(super) fn later(&mut self) -> SessionTime {
-        self.now + self.config.delays.draw(&mut self.draw)
+        self.later_by(Way::Order)
+    }
+
+    /// As [`Core::later`], for what may take longer.
+    pub(super) fn later_by(&mut self, way: Way) -> SessionTime {
+        self.now + self.config.delays.draw(way, &mut self.draw)
     }
 }
 
@@ -432,6 +454,8 @@ impl Market {
             bar: None,
             watched: Vec::new(),
             halted: 0,
+            volume: 0,
+            bands: Bands::default(),
             bids: VecDeque::new(),
             tape: Tape::default(),
         };
@@ -440,6 +464,7 @@ impl Market {
             market.day(bar.high);
             market.day(bar.low);
             market.last = bar.close;
+            market.volume += bar.volume.0;
         }
         market
     }
@@ -454,6 +479,7 @@ impl Market {
 
     fn print(&mut self, time: SessionTime, price: Price, size: Qty) {
         self.last = price;
+        self.volume += size.0;
         self.day(price);
         let minute = time.floor_to(MINUTE);
         match &mut self.bar {
@@ -479,7 +505,7 @@ impl MarketFacts for Core {
             lowest_bid,
             prior_close: r.prior_close,
             lowest_print: m.day_low,
-            shortable: r.shortable,
+            shortable: Qty(self.borrow_of(r.id).available),
             restricted_yesterday: self.carried.contains(&r.id),
         })
     }

@@ -31,9 +31,7 @@ pub(super) mod kind {
     pub(in crate::sim::venue) const CLOSE: i32 = 9;
     pub(in crate::sim::venue) const OPEN: i32 = 14;
     pub(in crate::sim::venue) const LAST_TIMESTAMP: i32 = 45;
-    pub(in crate::sim::venue) const SHORTABLE: i32 = 46;
     pub(in crate::sim::venue) const RT_VOLUME: i32 = 48;
-    pub(in crate::sim::venue) const SHORTABLE_SHARES: i32 = 89;
 
     /// The delayed counterpart of a tick type.
     pub(in crate::sim::venue) const fn delayed(kind: i32) -> i32 {
@@ -85,7 +83,16 @@ impl Core {
     pub(super) fn watch(&mut self, conn: ConnId, ask: &Watch<'_>, out: &mut Vec<Outgoing>) {
         match self.feed_of(conn, ask) {
             Ok((feed, note)) => self.open_line(conn, ask, feed, note, out),
-            Err((code, text)) => answer(conn, error(self.now, ask.req_id, code, text), out),
+            Err((code, text)) => {
+                // Recorded: what is only offered late is described before it is refused.
+                if let (10_089, Some(Instrument::Stock(symbol))) = (code, self.instrument(ask.contract)) {
+                    answer(conn, self.line_parameters(ask.req_id, Feed::Delayed(symbol)), out);
+                    if let Some(c) = self.sessions.get_mut(conn) {
+                        c.refused_live.insert(symbol);
+                    }
+                }
+                answer(conn, error(self.now, ask.req_id, code, text), out);
+            }
         }
     }
 
@@ -127,9 +134,25 @@ impl Core {
         // Frozen data is what stood at the close; in hours there is none.
         let frozen = self.now >= self.source.hours().close && (asked == 2 || asked == 4);
         let market_data_type = 1 + i32::from(frozen) + 2 * i32::from(delayed);
-        answer(conn, self.line_parameters(req_id, feed), out);
-        answer(conn, Response::MarketDataType { req_id, market_data_type }, out);
-        if note {
+        // Recorded: who was refused real-time data of it is not told again that it is late.
+        let told =
+            matches!(feed, Feed::Delayed(s) if self.sessions.get(conn).is_some_and(|c| c.refused_live.contains(&s)));
+        let mut opening = [self.line_parameters(req_id, feed), Response::MarketDataType { req_id, market_data_type }];
+        if let (Feed::Delayed(symbol), true) = (feed, snapshot)
+            && !self.shows_delayed(symbol)
+        {
+            // Recorded: a snapshot of nothing is described and ended, no more.
+            let [parameters, _] = opening;
+            answer(conn, parameters, out);
+            return answer(conn, Response::TickSnapshotEnd { req_id }, out);
+        }
+        if told {
+            opening.reverse();
+        }
+        for response in opening {
+            answer(conn, response, out);
+        }
+        if note && !told {
             let text = "Requested market data is not subscribed. Displaying delayed market data.";
             answer(conn, error(self.now, req_id, 10_167, text), out);
         }
@@ -138,7 +161,8 @@ impl Core {
             Feed::Live(symbol) | Feed::Delayed(symbol) => {
                 let reference = self.reference(symbol).clone();
                 if asks(SHORTABLE_GENERIC) {
-                    self.shortability(conn, req_id, &reference, out);
+                    self.shortability(conn, req_id, symbol, out);
+                    self.borrow_lines.push((conn, req_id));
                 }
                 if delayed {
                     self.delayed_snapshot(conn, req_id, &reference, out);
@@ -185,21 +209,6 @@ impl Core {
             let text = format!("Can't find EId with tickerId:{req_id}");
             answer(conn, error(self.now, req_id, 300, text), out);
         }
-    }
-
-    /// Ticks 46 and 89: above 2.5 at least 1,000 shares can be borrowed, above 1.5 a locate is needed.
-    fn shortability(&self, conn: ConnId, req_id: i32, r: &Reference, out: &mut Vec<Outgoing>) {
-        let short = (-self.account.position(r.id).qty).max(0);
-        let left = (r.shortable.0 - short).max(0);
-        let value = if left >= 1_000 {
-            3.0
-        } else if left > 0 {
-            2.0
-        } else {
-            1.0
-        };
-        answer(conn, Response::TickGeneric { req_id, tick_type: kind::SHORTABLE, value }, out);
-        answer(conn, Response::TickSize { req_id, tick_type: kind::SHORTABLE_SHARES, size: left as f64 }, out);
     }
 
     /// All that is known of a symbol, in the order recorded.

@@ -116,6 +116,12 @@ impl Core {
         }
     }
 
+    /// Whether delayed data shows a quote or a print of a symbol yet.
+    pub(super) fn shows_delayed(&self, symbol: SymbolId) -> bool {
+        let shown = self.delay.shown.get(symbol.index());
+        shown.is_some_and(|s| s.all.last.is_some() || s.all.bid.is_some() || s.all.ask.is_some())
+    }
+
     /// All that delayed data shows of a symbol: the day's prices first, then the last print, then the quote.
     pub(super) fn delayed_snapshot(&self, conn: ConnId, req_id: i32, r: &Reference, out: &mut Vec<Outgoing>) {
         let Some(shown) = self.delay.shown.get(r.id.index()) else { return };

@@ -3,21 +3,34 @@
 #![allow(clippy::cast_possible_truncation, reason = "quantities are checked to be whole and below a billion")]
 
 use super::agenda::Task;
+use super::algos::Plan;
+use super::book::Entry;
 use super::contracts::{find, routed};
 use super::core::{Core, answer};
+use super::delays::Way;
+use super::exposure::Objection;
 use super::orders::{Record, Status, Style, Terms, Tif};
-use super::reports::{error, open_order, pair};
+use super::reports::{error, pair};
+use super::rules::FillOrKill;
 use super::terms::{Refusal, invalid, terms};
 use super::text;
 use crate::clock::{MILLISECOND, MINUTE, Nanos, SessionTime};
 use crate::domain::calendar::{Date, next_trading_day, regular_hours};
-use crate::domain::{Money, Side, SymbolId};
-use crate::sim::api::{ConnId, Contract, Order, OrderState, Outgoing, Response};
+use crate::domain::{Side, SymbolId};
+use crate::sim::api::{ConnId, Contract, Order, Outgoing};
 
 /// How long after its acknowledgement an off-hours order is told that it waits (assumed: well after it, as recorded).
 const DEFERRAL: Nanos = 500 * MILLISECOND;
 /// On-close orders must come so long before the close (assumed: Nasdaq's).
 const ON_CLOSE_CUTOFF: Nanos = 5 * MINUTE;
+
+/// What the gateway found in an order.
+struct Checked {
+    symbol: SymbolId,
+    side: Side,
+    terms: Terms,
+    plan: Option<Plan>,
+}
 
 impl Core {
     /// placeOrder: a new order, a modification (same id again) or a what-if.
@@ -25,14 +38,15 @@ impl Core {
         let Some(client) = self.sessions.get(conn).map(|c| c.client) else { return };
         let id = order.order_id;
         if let Some(perm) = self.orders.find(client, id).map(|r| r.perm) {
+            self.efficiency.revisions += 1;
             return self.modify(conn, perm, order, out);
         }
         let taken = id < self.orders.next_valid_id(client);
         let checked = if taken { Err((103, "Duplicate order id".into())) } else { self.check(contract, &order) };
         self.orders.use_id(client, id);
-        let (symbol, side, terms) = match checked {
+        let Checked { symbol, side, terms, plan } = match checked {
             Ok(found) => found,
-            Err((code, text)) => return answer(conn, error(self.now, id, code, text), out),
+            Err(refusal) => return self.refuse_at_once(conn, contract, order, refusal, out),
         };
         if order.what_if {
             return self.what_if(conn, client, symbol, side, terms, order);
@@ -41,9 +55,16 @@ impl Core {
             Ok(parent) => parent,
             Err((code, text)) => return answer(conn, error(self.now, id, code, text), out),
         };
-        let transmit = order.transmit;
+        self.efficiency.submits += 1;
+        if terms.outside_rth && !terms.may_trade_outside() {
+            let text = "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the order type \
+                        and destination. PlaceOrder is now being processed.";
+            answer(conn, error(self.now, id, 2_109, text), out);
+        }
+        let (transmit, waits) = (order.transmit, Record::waits_for_conditions(&order));
         let mut record =
             Record::new(self.orders.next_perm(), client, symbol, side, terms, order, Status::Untransmitted, self.now);
+        (record.plan, record.conditions_met) = (plan, !waits);
         if let Some((parent, filled)) = parent {
             super::groups::attach(&mut record, parent, filled);
         }
@@ -54,8 +75,31 @@ impl Core {
         }
     }
 
+    /// A refusal at the gateway: one error. Recorded of a minimum quantity: the order can still be cancelled, and is then
+    /// said to have been discarded.
+    fn refuse_at_once(
+        &mut self,
+        conn: ConnId,
+        contract: &Contract,
+        order: Order,
+        (code, text): Refusal,
+        out: &mut Vec<Outgoing>,
+    ) {
+        answer(conn, error(self.now, order.order_id, code, text), out);
+        let (Some(side), Some(client)) = (order.action, self.sessions.get(conn).map(|c| c.client)) else { return };
+        let Some(symbol) = find(self.references(), contract).map(|r| r.id) else { return };
+        if code != super::attributes::MIN_QTY || order.what_if {
+            return;
+        }
+        let terms = Terms::market(order.total_quantity as i64);
+        let mut record =
+            Record::new(self.orders.next_perm(), client, symbol, side, terms, order, Status::Untransmitted, self.now);
+        record.discarded = true;
+        self.orders.insert(record);
+    }
+
     /// Checks that the gateway makes itself.
-    fn check(&self, contract: &Contract, order: &Order) -> Result<(SymbolId, Side, Terms), Refusal> {
+    fn check(&self, contract: &Contract, order: &Order) -> Result<Checked, Refusal> {
         let no_security = || (200, "No security definition has been found for the request".to_string());
         let symbol = find(self.references(), contract).ok_or_else(no_security)?.id;
         if self.orders.is_full() {
@@ -66,12 +110,16 @@ impl Core {
         }
         let side = order.action.ok_or_else(|| invalid("Invalid side"))?;
         let terms = terms(order)?;
-        Ok((symbol, side, terms))
+        let plan = super::algos::plan(order, self.now, self.source.hours())?;
+        self.check_conditions_of(order)?;
+        self.precautions(order, symbol, side, &terms)?;
+        Ok(Checked { symbol, side, terms, plan })
     }
 
     /// Puts an instruction about an order on its way to the exchange, never before an earlier one about it.
     pub(super) fn send_in(&mut self, perm: i64, task: Task) {
-        let at = self.later();
+        let way = if matches!(task, Task::Cancel { .. }) { Way::Cancel } else { Way::Order };
+        let at = self.later_by(way);
         let Some(r) = self.orders.get_mut(perm) else { return };
         r.inbound_floor = r.inbound_floor.max(at);
         let at = r.inbound_floor;
@@ -84,13 +132,13 @@ impl Core {
         if r.status != Status::Sent || self.forced_at_arrival(perm) {
             return;
         }
-        if r.terms.tif == Tif::Fok {
+        let hours = self.source.hours();
+        let off_hours = self.now < hours.open || self.now >= hours.close;
+        if r.terms.tif == Tif::Fok && (off_hours || self.config.rules.fill_or_kill == FillOrKill::Refused) {
             // Recorded: FOK draws Inactive, 201, and Inactive again.
             let reason = "The time-in-force FOK is invalid for this combination of exchange and security type.";
             return self.refuse(perm, reason, true);
         }
-        let hours = self.source.hours();
-        let off_hours = self.now < hours.open || self.now >= hours.close;
         if let Some(reason) = self.timing_refusal(&r, off_hours) {
             return self.refuse(perm, reason, true);
         }
@@ -105,39 +153,60 @@ impl Core {
             }
             self.agenda.add(until, Task::Expire { perm });
         }
-        // A child raises nothing: its parent was checked.
-        if r.parent == 0
-            && let Some(reason) = self.exposure_refusal(&r, r.remaining())
-        {
+        if let Some(reason) = self.crowded(&r) {
             return self.refuse(perm, &reason, false);
         }
         self.watch_order(perm);
+        // A child raises nothing: its parent was checked.
+        match if r.parent == 0 { self.objection(&r, r.remaining()) } else { None } {
+            Some(Objection::Refuse(reason)) => return self.refuse(perm, &reason, false),
+            Some(Objection::Locate) => return self.hold_for_locate(perm, false),
+            None => {}
+        }
         // Recorded: an IOC sent off hours is not deferred, it goes and comes back.
-        if off_hours && r.terms.tif != Tif::Ioc {
+        if !self.may_trade(&r) && r.terms.tif != Tif::Ioc {
             return self.defer(perm, &r.terms);
         }
+        self.begin(perm);
+    }
+
+    /// An order in its hours: held, or sent to the book.
+    fn begin(&mut self, perm: i64) {
+        let Some(r) = self.orders.get(perm).cloned() else { return };
         if r.is_held(self.now) {
             self.set_status(perm, Status::PreSubmitted);
             self.report_pair(perm, "PreSubmitted");
             if let Some(r) = self.orders.get_mut(perm) {
                 r.deferral_told = true;
             }
+            self.watch_conditions(perm);
             return self.try_trigger(perm);
         }
+        self.cap_price(perm);
         let held = self.account.position(r.symbol).qty;
         let closes = held.signum() * r.side.sign() < 0;
         let resting_limit = r.terms.limit.is_some() && r.terms.tif != Tif::Ioc;
         if closes || resting_limit {
             self.report_pair(perm, "PreSubmitted");
         }
+        self.go_to_work(perm);
+        self.watch_conditions(perm);
+    }
+
+    /// Nothing holds an order any more: it works.
+    pub(super) fn go_to_work(&mut self, perm: i64) {
         self.set_status(perm, Status::Submitted);
         self.report_pair(perm, "Submitted");
+        self.start_plan(perm);
         self.work(perm);
     }
 
     /// Off hours: the order waits for the bell. Recorded: a limit shows its state before warning 399, others after it.
     fn defer(&mut self, perm: i64, terms: &Terms) {
         self.set_status(perm, Status::PreSubmitted);
+        if let Some(r) = self.orders.get_mut(perm) {
+            r.echoed = true;
+        }
         if terms.limit.is_none() {
             return self.deferred(perm);
         }
@@ -162,57 +231,51 @@ impl Core {
     /// Lets an order take what the book shows, and rests or ends the remainder.
     pub(super) fn work(&mut self, perm: i64) {
         let Some(r) = self.orders.get(perm) else { return };
-        let (symbol, side, mut terms, remaining) = (r.symbol, r.side, r.terms, r.workable());
-        terms.limit = self.limit_now(r);
+        let (symbol, side, terms, remaining) = (r.symbol, r.side, r.terms, r.workable());
+        let limit = self.limit_now(r);
         if remaining <= 0 || self.is_halted(symbol) {
             return;
         }
         let book = &mut self.markets[symbol.index()].book;
         let mut left = remaining;
-        if let Some((price, qty)) = book.take(side, terms.limit, remaining) {
+        if let Some((price, qty)) = book.take(side, limit, remaining, terms.least(remaining)) {
             left -= qty;
+            let price = self.slipped(side, limit, price);
             self.filled(&super::book::Match { perm, price, qty, maker: false });
         }
         if left == 0 {
             return;
         }
-        if terms.tif == Tif::Ioc {
+        if matches!(terms.tif, Tif::Ioc | Tif::Fok) {
             if left == remaining {
-                // Recorded: an IOC that fills nothing repeats its state before it goes.
+                // Recorded: an IOC that fills nothing repeats its state before it goes; off hours its echo says so.
+                let hours = self.source.hours();
+                let off_hours = self.now < hours.open || self.now >= hours.close;
+                if let Some(r) = self.orders.get_mut(perm) {
+                    r.echoed = true;
+                    r.sent.outside_rth |= off_hours;
+                }
                 self.report_pair(perm, "Submitted");
             }
             self.report_pair(perm, "PendingCancel");
             return self.cancelled(perm, None, "Cancelled by System:\n");
         }
-        self.markets[symbol.index()].book.rest(perm, side, terms.limit, left);
+        self.rest(perm);
     }
 
-    /// Margin and borrow, checked at arrival for what raises exposure; `more` = shares that it adds to what works.
-    pub(super) fn exposure_refusal(&self, r: &Record, more: i64) -> Option<String> {
-        let held = self.account.position(r.symbol).qty;
-        let after = held + r.side.sign() * self.working_with(r);
-        if after < 0 && r.side == Side::Sell {
-            let shortable = self.reference(r.symbol).shortable.0;
-            if -after > shortable {
-                return Some("Contract is not available for short sale.".into());
-            }
-            // Assumed: what the exchange would hold or re-price is refused. A stop is tested when it is triggered.
-            let bid = self.markets[r.symbol.index()].book.quote().bid;
-            if self.is_restricted(r.symbol) && !r.waits_for_trigger() && r.terms.limit.is_none_or(|l| l <= bid) {
-                return Some("The short sale does not meet the price test of Rule 201.".into());
-            }
-        }
-        if after.abs() <= held.abs() {
-            return None;
-        }
-        let m = self.margin(Some((r.symbol, r.side.sign() * more)));
-        (m.initial > m.equity).then(|| {
-            format!(
-                "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE [{} \
-                 USD] MUST EXCEED THE INITIAL MARGIN OF [{} USD]",
-                m.equity, m.initial
-            )
-        })
+    /// Puts an order into the book, at its price of now.
+    pub(super) fn rest(&mut self, perm: i64) {
+        let Some(r) = self.orders.get(perm).filter(|r| !r.status.is_final() && r.workable() > 0) else { return };
+        let entry = Entry {
+            perm,
+            side: r.side,
+            limit: self.limit_now(r),
+            remaining: r.workable(),
+            all_or_none: r.terms.all_or_none,
+            display: r.terms.display,
+        };
+        let symbol = r.symbol;
+        self.markets[symbol.index()].book.rest(entry);
     }
 
     /// Refuses an order at the exchange: Inactive and 201, in either order as recorded.
@@ -232,39 +295,6 @@ impl Core {
             messages.insert(0, refusal);
         }
         self.report(perm, client, messages);
-    }
-
-    /// What-if: one openOrder with margin figures, or one error.
-    fn what_if(&mut self, conn: ConnId, client: i32, symbol: SymbolId, side: Side, terms: Terms, order: Order) {
-        let before = self.margin(None);
-        let after = self.margin(Some((symbol, side.sign() * terms.qty)));
-        let price = terms.limit.unwrap_or_else(|| self.mark(symbol));
-        let fee = super::account::order_fee(side, terms.qty, Money(price.0.saturating_mul(terms.qty)));
-        let usd = |m: Money| Some(m.to_f64());
-        let state = OrderState {
-            status: "PreSubmitted".into(),
-            init_margin_before: usd(before.initial),
-            maint_margin_before: usd(before.maintenance),
-            equity_with_loan_before: usd(before.equity),
-            init_margin_change: usd(after.initial - before.initial),
-            maint_margin_change: usd(after.maintenance - before.maintenance),
-            equity_with_loan_change: usd(-fee),
-            init_margin_after: usd(after.initial),
-            maint_margin_after: usd(after.maintenance),
-            equity_with_loan_after: usd(before.equity - fee),
-            commission: usd(fee),
-            commission_currency: "USD".into(),
-            margin_currency: "USD".into(),
-            ..OrderState::default()
-        };
-        let record =
-            Record::new(self.orders.next_perm(), client, symbol, side, terms, order, Status::PreSubmitted, self.now);
-        let echo = open_order(&record, self.reference(symbol), &self.config.account, "PreSubmitted", None);
-        let Response::OpenOrder { contract, order, .. } = echo else { return };
-        let messages = vec![Response::OpenOrder { contract, order, state: Box::new(state) }];
-        let there = self.later();
-        let back = self.later() - self.now;
-        self.agenda.add(there + back, Task::Answer { conn, messages });
     }
 
     /// The off-hours deferral is confirmed.

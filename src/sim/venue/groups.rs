@@ -31,6 +31,9 @@ impl Record {
         if self.sent.oca_group.is_empty() {
             (self.sent.oca_group, self.sent.oca_type) = (old.oca_group, old.oca_type);
         }
+        if self.sent.auto_cancel_date.is_empty() {
+            self.sent.auto_cancel_date = old.auto_cancel_date;
+        }
     }
 }
 

@@ -7,13 +7,26 @@
 
 use super::agenda::Task;
 use super::core::{Core, answer};
-use super::orders::{Record, Status, Style, Terms, Tif};
+use super::halts::PlannedHalt;
+use super::orders::{Record, Status, Terms};
 use super::reports::error;
 use crate::domain::{Price, Side, SymbolId};
 use crate::sim::api::{Order, Outgoing, Response};
+use crate::sim::market::Reference;
 
 /// Tick type of halts.
 const HALTED: i32 = 49;
+
+/// Enters the halts that are known beforehand; names outside the universe are left out.
+pub(super) fn plan_halts(halts: &[PlannedHalt], references: &[Reference], agenda: &mut super::agenda::Agenda) {
+    for h in halts {
+        let Some(symbol) = references.iter().find(|r| r.symbol == h.symbol).map(|r| r.id) else { continue };
+        agenda.add(h.from, Task::Halt { symbol, kind: h.kind });
+        if let Some(to) = h.to {
+            agenda.add(to, Task::Halt { symbol, kind: 0 });
+        }
+    }
+}
 
 impl Core {
     /// Whether the symbol is under Rule 201's restriction; without a prior close it can't be told and is not.
@@ -30,6 +43,7 @@ impl Core {
         if was == kind {
             return;
         }
+        market.bands.reopening = false;
         for (conn, req_id) in self.sessions.watchers(symbol) {
             let tick = Response::TickGeneric { req_id: *req_id, tick_type: HALTED, value: f64::from(kind) };
             answer(*conn, tick, out);
@@ -50,7 +64,8 @@ impl Core {
         if self.account.positions.values().all(|p| p.qty == 0) {
             return;
         }
-        let m = self.account.margin(|s| self.mark(s), &std::collections::BTreeMap::new());
+        let percent = self.config.rules.house_margin_percent;
+        let m = self.account.margin(|s| self.mark(s), &std::collections::BTreeMap::new(), percent);
         let thin = m.equity.0 < m.maintenance.0 + m.maintenance.0 / 10;
         if thin && !self.margin_told {
             let text = "Your account is close to or below its maintenance margin: positions may be liquidated.";
@@ -89,8 +104,7 @@ impl Core {
             transmit: true,
             ..Order::default()
         };
-        let terms =
-            Terms { qty, limit, tif: Tif::Day, style: Style::Plain, trigger: None, trail: None, not_before: None };
+        let terms = Terms { limit, ..Terms::market(qty) };
         let perm = self.orders.next_perm();
         self.orders.insert(Record::new(perm, 0, symbol, side, terms, order, Status::Sent, self.now));
         self.send_in(perm, Task::Arrive { perm });

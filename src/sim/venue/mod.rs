@@ -13,36 +13,52 @@
 //!   (in hours, off hours, before the acknowledgement, across clients), of IOC, FOK and what-if; held states of stops,
 //!   trails and bracket children off hours; errors 200, 201, 202, 321, 399, 10147, 10148; repeated reqCurrentTime; echo of
 //!   orders; fees; summary rows; unsubscribed accounts (2100);
-//! * documented: 101, 103, 105, 110, 326, 162, pacing (100), shortable ticks 46 and 89, account cadence;
-//! * assumed: delays ([`Delays`]), partial fills and the queue (`book`), margin figures, good-till-date expiry, what
-//!   triggers and fills stops, pegs and prints (`triggers`), children's and OCA quantities (`groups`), margin calls and
-//!   the enforcement of Rule 201 (`house`).
+//! * documented: 101, 103, 105, 110, 326, 162, pacing (100), shortable ticks 46 and 89, account cadence, commissions
+//!   (`fees`), margin (`exposure`), price bands and breakers (`bands`), borrowing (`borrow`), algo and scale errors;
+//! * assumed: delays ([`Delays`]), partial fills and the queue (`book`), good-till-date expiry, what
+//!   triggers and fills stops, pegs and prints (`triggers`), how algos are worked (`algos`) and conditions read
+//!   (`conditions`), children's and OCA quantities (`groups`), margin calls and the enforcement of Rule 201 (`house`).
+//!
+//! Each file says which is which for what it owns; `GATEWAY.md` has one table of all.
 //!
 //! **Between venue and clients** stand the referee, which hears what the venue says, and then the faults of the scenarios
 //! (`sim/faults`). **State** outlives the process through [`Venue::state`] and [`Venue::resume`] (`state`).
 
 mod account;
 mod agenda;
+mod algos;
+mod attributes;
+mod bands;
 mod book;
+mod borrow;
 mod changes;
 mod commands;
+mod conditions;
 mod contracts;
 mod core;
 mod data;
 mod delayed;
+mod delays;
 mod depth;
+mod efficiency;
 mod entitlement;
 mod entry;
+mod exposure;
+mod fees;
 mod fills;
 mod groups;
+mod halts;
 mod history;
 mod house;
 mod lookups;
 mod orders;
 mod past;
+mod precautions;
 mod queries;
 mod quotes;
 mod reports;
+mod rows;
+mod rules;
 mod sessions;
 mod state;
 mod statements;
@@ -60,8 +76,13 @@ use crate::sim::market::sampler::SAMPLE_PERIOD;
 use crate::sim::market::{MarketError, MarketSource, Reference};
 use crate::sim::referee::{Audit, Limits, MarketFacts, Referee};
 
-pub use agenda::Delays;
+pub use borrow::{Borrow, ShortStock, ShortStockError};
+pub use delays::{Delays, DelaysError};
+pub use efficiency::Efficiency;
 pub use entitlement::{Entitlement, Entitlements};
+pub use fees::FeePlan;
+pub use halts::{HaltsError, PlannedHalt, parse_halts, read_halts};
+pub use rules::{AccountKind, Base, BreakerIndex, FillOrKill, Precautions, Rules};
 pub use state::{StateChange, StateError, VenueState};
 
 /// Rounds in which faults may strike at what other faults caused in one instant; the rest waits for the next call.
@@ -92,6 +113,8 @@ pub struct VenueConfig {
     pub holdings: Vec<Holding>,
     /// The farms that a log-in tells of: code and text of the notice.
     pub farms: Vec<(i32, String)>,
+    /// What orders are held to.
+    pub rules: Rules,
     /// What goes wrong; empty = nothing does.
     pub scenarios: Vec<Scenario>,
     /// What the referee holds clients to.
@@ -112,6 +135,7 @@ impl Default for VenueConfig {
             restricted: Vec::new(),
             holdings: Vec::new(),
             farms: queries::FARMS.iter().map(|(code, text)| (*code, (*text).to_string())).collect(),
+            rules: Rules::default(),
             scenarios: Vec::new(),
             limits: Limits::default(),
         }
@@ -232,6 +256,11 @@ impl Venue {
     /// The panic file lies, or does not, at `now`: for the referee alone.
     pub fn panic(&mut self, now: SessionTime, lies: bool) {
         self.referee.panic(now.max(self.core.now()), lies);
+    }
+
+    /// What counts towards IB's order-efficiency ratio, so far.
+    pub fn efficiency(&self) -> Efficiency {
+        self.core.efficiency
     }
 
     /// Ends the session: what is under way is delivered now.

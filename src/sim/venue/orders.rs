@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::algos::Plan;
 use crate::clock::SessionTime;
 use crate::domain::{Money, Price, Side, SymbolId};
 use crate::sim::api::Order;
@@ -64,6 +65,8 @@ pub(super) enum Tif {
     Gtd(SessionTime),
     /// The opening print or nothing.
     Opg,
+    /// Like a day order, but kept as inactive at the day's end.
+    Dtc,
 }
 
 /// How an order finds its price.
@@ -88,6 +91,19 @@ pub(super) enum Trail {
     Share(i64),
 }
 
+/// What a stop turns into once a price is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Adjustment {
+    /// The price that does it.
+    pub(super) at: Price,
+    /// Its new stop price.
+    pub(super) stop: Price,
+    /// Its limit, if it becomes a stop limit.
+    pub(super) limit: Option<Price>,
+    /// Its distance, if it becomes a trail.
+    pub(super) trail: Option<Trail>,
+}
+
 /// Terms that a modification can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Terms {
@@ -98,9 +114,52 @@ pub(super) struct Terms {
     pub(super) style: Style,
     /// The price that sets it to work; `None` = no stop.
     pub(super) trigger: Option<Price>,
+    /// The trigger is a better price than the market's (market or limit if touched), not a worse one.
+    pub(super) if_touched: bool,
     pub(super) trail: Option<Trail>,
+    /// How far the limit of a trail stands behind its stop.
+    pub(super) limit_offset: Option<Price>,
+    /// How far a relative order stands before its side's touch: dollars, or a share of the touch in millionths.
+    pub(super) offset: Option<Trail>,
+    /// What is left after the first fill rests at that fill's price.
+    pub(super) to_limit: bool,
+    pub(super) adjust: Option<Adjustment>,
+    /// All its shares at once or none.
+    pub(super) all_or_none: bool,
+    /// Shares that it shows at a time; 0 = all.
+    pub(super) display: i64,
+    /// It may trade outside regular hours.
+    pub(super) outside_rth: bool,
     /// Held until then.
     pub(super) not_before: Option<SessionTime>,
+}
+
+impl Terms {
+    /// A plain market order for the day.
+    pub(super) const fn market(qty: i64) -> Self {
+        Self {
+            qty,
+            limit: None,
+            tif: Tif::Day,
+            style: Style::Plain,
+            trigger: None,
+            if_touched: false,
+            trail: None,
+            limit_offset: None,
+            offset: None,
+            to_limit: false,
+            adjust: None,
+            all_or_none: false,
+            display: 0,
+            outside_rth: false,
+            not_before: None,
+        }
+    }
+
+    /// Fewest shares that one match may have when `left` are to trade.
+    pub(super) fn least(&self, left: i64) -> i64 {
+        if self.all_or_none || self.tif == Tif::Fok { left } else { 1 }
+    }
 }
 
 /// One order.
@@ -144,6 +203,32 @@ pub(super) struct Record {
     pub(super) triggered: bool,
     /// Held for a locate: warning 404 told of it.
     pub(super) locating: bool,
+    /// The system behind the gateway has echoed it; before that the gateway's own echo shows its defaults.
+    #[serde(default)]
+    pub(super) echoed: bool,
+    /// Its conditions hold, or it waits for none.
+    pub(super) conditions_met: bool,
+    /// How it is worked in parts.
+    pub(super) plan: Option<Plan>,
+    /// Fees are counted by version: a modification starts a new one.
+    pub(super) version: Version,
+    /// The price at which the house caps its limit; none = it does not.
+    pub(super) cap: Price,
+    /// Refused at the gateway, though a cancel still finds it.
+    pub(super) discarded: bool,
+    /// When it came.
+    pub(super) created: SessionTime,
+}
+
+/// What one version of an order has filled so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Version {
+    pub(super) filled: i64,
+    pub(super) value: Money,
+    /// Shares of it that added liquidity.
+    pub(super) added: i64,
+    /// Fees of the versions before it.
+    pub(super) fees_before: Money,
 }
 
 impl Record {
@@ -155,10 +240,13 @@ impl Record {
         symbol: SymbolId,
         side: Side,
         terms: Terms,
-        sent: Order,
+        mut sent: Order,
         status: Status,
         now: SessionTime,
     ) -> Self {
+        if terms.tif == Tif::Gtc && sent.auto_cancel_date.is_empty() {
+            sent.auto_cancel_date = super::text::gtc_end(now);
+        }
         Self {
             perm,
             client,
@@ -184,12 +272,21 @@ impl Record {
             taken: 0,
             triggered: false,
             locating: false,
+            echoed: false,
+            conditions_met: true,
+            plan: None,
+            version: Version::default(),
+            cap: Price::NONE,
+            discarded: false,
+            created: now,
         }
     }
 
     /// Shares that may trade now.
     pub(super) fn workable(&self) -> i64 {
-        self.remaining().min(self.child_cap.saturating_sub(self.filled).saturating_sub(self.taken)).max(0)
+        let planned = self.plan.as_ref().map_or(i64::MAX, |p| p.released.saturating_sub(self.filled));
+        let family = self.child_cap.saturating_sub(self.filled).saturating_sub(self.taken);
+        self.remaining().min(family).min(planned).max(0)
     }
 
     /// Whether it waits for its parent.
@@ -207,6 +304,7 @@ impl Record {
         self.waits_for_parent()
             || self.waits_for_trigger()
             || self.locating
+            || !self.conditions_met
             || self.terms.style == Style::OnClose
             || self.terms.tif == Tif::Opg
             || self.terms.not_before.is_some_and(|t| t > now)

@@ -41,9 +41,12 @@ impl Core {
         }
     }
 
-    pub(super) fn ids(&self, conn: ConnId, out: &mut Vec<Outgoing>) {
-        let Some(c) = self.sessions.get(conn) else { return };
-        answer(conn, Response::NextValidId { order_id: self.orders.next_valid_id(c.client) }, out);
+    /// The next valid id. Recorded: one that was told counts as used, the next question gets the next.
+    pub(super) fn ids(&mut self, conn: ConnId, out: &mut Vec<Outgoing>) {
+        let Some(c) = self.sessions.get_mut(conn) else { return };
+        let order_id = self.orders.next_valid_id(c.client).max(c.id_told.saturating_add(1));
+        c.id_told = order_id;
+        answer(conn, Response::NextValidId { order_id }, out);
     }
 
     /// Recorded: a repetition within about 4 s is silently not answered.

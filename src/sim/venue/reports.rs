@@ -1,7 +1,7 @@
 //! The messages about orders and fills, from their records.
 
 use super::contracts::contract;
-use super::orders::Record;
+use super::orders::{Record, Status};
 use super::text;
 use crate::clock::SessionTime;
 use crate::domain::{Money, Side};
@@ -68,10 +68,21 @@ fn echo(r: &Record, account: &str) -> Order {
     if let Some(t) = r.terms.not_before {
         order.good_after_time = text::eastern(t);
     }
+    // Recorded: what only the gateway reads does not come back; a scale switches price management on.
+    order.manual_order_time.clear();
+    order.advanced_error_override.clear();
+    order.use_price_mgmt_algo |= order.scale_price_increment.is_some();
     order.account = account.into();
     order.filled_quantity = r.filled as f64;
     if order.oca_group.is_empty() {
         order.oca_type = 3;
+    }
+    // Recorded: overridden errors and a manual order's time are not echoed; the gateway's own echo has its defaults for
+    // orders that compete against the best quote.
+    order.advanced_error_override.clear();
+    order.manual_order_time.clear();
+    if !r.echoed && order.min_compete_size.is_none() {
+        (order.min_compete_size, order.compete_against_best_offset) = (Some(100), Some(0.02));
     }
     if let Some(trigger) = r.terms.trigger {
         order.trail_stop_price = Some(trigger.to_f64());
@@ -85,7 +96,8 @@ fn echo(r: &Record, account: &str) -> Order {
 /// openOrder with the given status word; `fee` fills the commission of a closing leg's repetition.
 pub(super) fn open_order(r: &Record, reference: &Reference, account: &str, word: &str, fee: Option<Money>) -> Response {
     let mut state = OrderState { status: word.into(), ..OrderState::default() };
-    if let (true, Some((time, how))) = (r.status.is_final(), &r.completed) {
+    // Recorded: of a refused order openOrder does not say when and how it ended, only completedOrder does.
+    if let (true, Some((time, how))) = (r.status == Status::Filled, &r.completed) {
         state.completed_time.clone_from(time);
         state.completed_status.clone_from(how);
     }
@@ -113,7 +125,7 @@ pub(super) fn order_status(r: &Record, word: &str, client: i32) -> Response {
         last_fill_price: if r.filled > 0 { r.last_price.to_f64() } else { 0.0 },
         client_id: client,
         why_held: if word == "Cancelled" { String::new() } else { r.why_held().into() },
-        mkt_cap_price: 0.0,
+        mkt_cap_price: r.cap.to_f64(),
     }
 }
 
@@ -124,10 +136,14 @@ pub(super) fn pair(r: &Record, reference: &Reference, account: &str, word: &str)
 
 /// completedOrder.
 pub(super) fn completed(r: &Record, reference: &Reference, account: &str) -> Response {
-    let Response::OpenOrder { contract, order, state } = open_order(r, reference, account, r.status.word(), None)
+    let Response::OpenOrder { contract, order, mut state } = open_order(r, reference, account, r.status.word(), None)
     else {
         return Response::CompletedOrdersEnd;
     };
+    if let Some((time, how)) = &r.completed {
+        state.completed_time.clone_from(time);
+        state.completed_status.clone_from(how);
+    }
     Response::CompletedOrder { contract, order, state }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Conn {
     pub(super) lines: BTreeMap<i32, Feed>,
     /// As reqMarketDataType asked: 1 live, 2 frozen, 3 delayed, 4 delayed and frozen.
     pub(super) data_type: i32,
+    /// Symbols of which it asked for real-time data in vain.
+    pub(super) refused_live: BTreeSet<SymbolId>,
     pub(super) positions: bool,
     pub(super) account_updates: bool,
     /// Request id → tags.
@@ -36,6 +38,8 @@ pub(super) struct Conn {
     /// Orders of other clients that it has been shown: it may cancel them.
     pub(super) shown: BTreeSet<i64>,
     pub(super) last_time_answer: Option<SessionTime>,
+    /// The highest order id that it was told.
+    pub(super) id_told: i32,
 }
 
 impl Conn {
@@ -44,6 +48,7 @@ impl Conn {
             client,
             lines: BTreeMap::new(),
             data_type: 1,
+            refused_live: BTreeSet::new(),
             positions: false,
             account_updates: false,
             summaries: BTreeMap::new(),
@@ -53,6 +58,7 @@ impl Conn {
             pnl_single: BTreeMap::new(),
             shown: BTreeSet::new(),
             last_time_answer: None,
+            id_told: 0,
         }
     }
 }

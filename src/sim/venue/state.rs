@@ -16,16 +16,25 @@ use super::Venue;
 use super::account::Position;
 use super::agenda::Task;
 use super::core::Core;
+use super::efficiency::Efficiency;
 use super::orders::{Record, Status, Tif};
 use super::reports::Fill;
 use super::{VenueConfig, text};
-use crate::clock::SessionTime;
+use crate::clock::{MINUTE, SessionTime};
 use crate::domain::calendar::{Date, next_trading_day};
 use crate::domain::{Money, SymbolId};
 use crate::sim::market::{MarketSource, Reference};
 
 /// The layout of [`VenueState`]; another one is refused.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
+
+/// Trading days in which day trades count.
+const DAY_TRADE_DAYS: usize = 5;
+
+/// Nights from one day to a later one, weekends included.
+fn days_between(from: Date, to: Date) -> i64 {
+    ((to.at(12, 0) - from.at(12, 0)) + 2 * (60 * MINUTE)) / (24 * (60 * MINUTE))
+}
 
 /// The venue's state at one instant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +47,12 @@ pub struct VenueState {
     cash: Money,
     start_cash: Money,
     commissions: Money,
+    settled: Money,
+    borrow_fees: Money,
+    /// (date, day trades), this day last.
+    day_trades: Vec<(u32, i64)>,
+    opened_today: Vec<(String, i64)>,
+    efficiency: Efficiency,
     positions: Vec<(String, Position)>,
     orders: Vec<(String, Record)>,
     /// (client id, highest order id it used).
@@ -198,6 +213,11 @@ impl Core {
             cash: self.account.cash,
             start_cash: self.account.start_cash,
             commissions: self.account.commissions,
+            settled: self.account.settled,
+            borrow_fees: self.account.borrow_fees,
+            day_trades: self.account.day_trades.clone(),
+            opened_today: self.account.opened_today.iter().map(|(s, n)| (self.name(*s), *n)).collect(),
+            efficiency: self.efficiency,
             positions: self.account.positions.iter().map(|(s, p)| (self.name(*s), *p)).collect(),
             orders: self.orders.all().map(|r| (self.name(r.symbol), r.clone())).collect(),
             highest: self.orders.highest(),
@@ -270,14 +290,36 @@ impl Core {
                 self.fills.push(f);
             }
         }
+        let opened =
+            state.opened_today.iter().map(|(name, n)| Ok((find(name)?, *n))).collect::<Result<_, StateError>>()?;
         (self.account.cash, self.account.commissions) = (state.cash, state.commissions);
         self.account.start_cash = if same_day { state.start_cash } else { state.cash };
+        self.account.settled = if same_day { state.settled } else { state.cash };
+        self.account.borrow_fees = state.borrow_fees;
+        self.account.opened_today = if same_day { opened } else { BTreeMap::new() };
+        self.efficiency = if same_day { state.efficiency } else { Efficiency::default() };
+        self.carry_day_trades(state.day_trades, date);
+        if !same_day {
+            self.charge_borrow(days_between(state.date, date));
+            self.account.start_cash = self.account.cash;
+            self.account.settled = self.account.cash;
+        }
         self.executions_ever = state.executions_ever;
         self.orders.resume(state.next_perm, &state.highest);
         for r in orders {
             self.resume_order(r);
         }
         Ok(())
+    }
+
+    /// Day trades of the last five trading days go on counting.
+    fn carry_day_trades(&mut self, mut counted: Vec<(u32, i64)>, date: Date) {
+        if counted.last().is_none_or(|(d, _)| *d != date.0) {
+            counted.push((date.0, 0));
+        }
+        let surplus = counted.len().saturating_sub(DAY_TRADE_DAYS);
+        counted.drain(..surplus);
+        self.account.day_trades = counted;
     }
 
     /// Puts an order back where it stood.
@@ -294,14 +336,16 @@ impl Core {
             }
             Status::Sent => self.agenda.add(self.now, Task::Arrive { perm }),
             Status::Submitted if !self.is_halted(symbol) => {
-                let Some(r) = self.orders.get(perm) else { return };
-                let (side, limit, left) = (r.side, self.limit_now(r), r.workable());
-                self.markets[symbol.index()].book.rest(perm, side, limit, left);
+                self.rest(perm);
             }
             _ => {}
         }
         if status != Status::Sent {
             self.watch_order(perm);
+            self.watch_conditions(perm);
+            if status == Status::Submitted && self.orders.get(perm).is_some_and(|r| r.plan.is_some()) {
+                self.agenda.add(self.now, Task::Slice { perm });
+            }
             if let Tif::Gtd(until) = tif {
                 self.agenda.add(until, Task::Expire { perm });
             }

@@ -14,9 +14,6 @@ use crate::clock::SessionTime;
 use crate::domain::{Money, SymbolId};
 use crate::sim::api::{ConnId, Outgoing, Request, Response};
 
-/// One account value: key, value, currency.
-pub(super) type Row = (&'static str, String, &'static str);
-
 impl Core {
     /// Requests about the account.
     pub(super) fn statement_request(&mut self, conn: ConnId, request: Request, out: &mut Vec<Outgoing>) {
@@ -119,8 +116,7 @@ impl Core {
     fn account_rows(&self, conn: ConnId, out: &mut Vec<Outgoing>) {
         let account = &self.config.account;
         for (key, value, currency) in self.values() {
-            let row =
-                Response::AccountValue { key: key.into(), value, currency: currency.into(), account: account.clone() };
+            let row = Response::AccountValue { key: key.into(), value, currency, account: account.clone() };
             answer(conn, row, out);
         }
         for (symbol, p) in &self.account.positions {
@@ -140,87 +136,22 @@ impl Core {
             answer(conn, row, out);
             answer(conn, Response::AccountUpdateTime { time: text::clock_time(self.now) }, out);
         }
+        // Recorded: once more behind the last row.
+        answer(conn, Response::AccountUpdateTime { time: text::clock_time(self.now) }, out);
     }
 
     fn summary_rows(&self, conn: ConnId, req_id: i32, tags: &BTreeSet<String>, out: &mut Vec<Outgoing>) {
         let account = &self.config.account;
         // `values` is in alphabetical order, as recorded of the summary.
-        for (tag, value, currency) in self.values() {
-            if tags.contains(tag) && currency != "BASE" {
-                let row = Response::AccountSummary {
-                    req_id,
-                    account: account.clone(),
-                    tag: tag.into(),
-                    value,
-                    currency: currency.into(),
-                };
-                answer(conn, row, out);
-            }
+        for (tag, value, currency) in self.summary_values(tags) {
+            let account = account.clone();
+            answer(conn, Response::AccountSummary { req_id, account, tag: tag.into(), value, currency }, out);
         }
-    }
-
-    /// The account's values, alphabetical.
-    pub(super) fn values(&self) -> Vec<Row> {
-        let m = self.margin(None);
-        let usd = |key, amount: Money| (key, amount.to_string(), "USD");
-        let available = m.equity - m.initial;
-        let excess = m.equity - m.maintenance;
-        let (unrealized, stock) = (self.unrealized(), self.stock_value());
-        let cushion = if m.equity.0 > 0 { excess.to_f64() / m.equity.to_f64() } else { 0.0 };
-        vec![
-            ("AccountCode", self.config.account.clone(), ""),
-            ("AccountReady", "true".into(), ""),
-            ("AccountType", "INDIVIDUAL".into(), ""),
-            usd("AvailableFunds", available),
-            usd("BuyingPower", Money(available.0.max(0).saturating_mul(4))),
-            ("CashBalance", self.account.cash.to_string(), "BASE"),
-            usd("CashBalance", self.account.cash),
-            ("Currency", "BASE".into(), "BASE"),
-            ("Currency", "USD".into(), "USD"),
-            ("Cushion", format!("{cushion:.6}"), ""),
-            ("DayTradesRemaining", "-1".into(), ""),
-            usd("EquityWithLoanValue", m.equity),
-            usd("ExcessLiquidity", excess),
-            ("ExchangeRate", "1.00".into(), "BASE"),
-            ("ExchangeRate", "1.00".into(), "USD"),
-            usd("FullAvailableFunds", available),
-            usd("FullExcessLiquidity", excess),
-            usd("FullInitMarginReq", m.initial),
-            usd("FullMaintMarginReq", m.maintenance),
-            usd("GrossPositionValue", m.gross),
-            usd("InitMarginReq", m.initial),
-            ("Leverage", format!("{:.2}", if m.equity.0 > 0 { m.gross.to_f64() / m.equity.to_f64() } else { 0.0 }), ""),
-            usd("LookAheadAvailableFunds", available),
-            usd("LookAheadExcessLiquidity", excess),
-            usd("LookAheadInitMarginReq", m.initial),
-            usd("LookAheadMaintMarginReq", m.maintenance),
-            usd("MaintMarginReq", m.maintenance),
-            usd("NetLiquidation", m.equity),
-            ("NetLiquidationByCurrency", m.equity.to_string(), "BASE"),
-            usd("NetLiquidationByCurrency", m.equity),
-            usd("PreviousDayEquityWithLoanValue", self.account.start_cash),
-            usd("RealizedPnL", self.account.realized()),
-            usd("RegTEquity", m.equity),
-            usd("RegTMargin", m.initial),
-            usd("SMA", available),
-            usd("StockMarketValue", stock),
-            usd("TotalCashBalance", self.account.cash),
-            usd("TotalCashValue", self.account.cash),
-            usd("UnrealizedPnL", unrealized),
-        ]
-    }
-
-    fn stock_value(&self) -> Money {
-        self.account.positions.iter().map(|(s, p)| Money(p.qty * self.mark(*s).0)).sum()
-    }
-
-    fn unrealized(&self) -> Money {
-        self.account.positions.iter().map(|(s, p)| Money(p.qty * self.mark(*s).0) - p.basis).sum()
     }
 
     /// The account started flat, so the day's P&L is all of it.
     fn pnl(&self, req_id: i32) -> Response {
-        let (unrealized, realized) = (self.unrealized(), self.account.realized());
+        let (unrealized, realized) = (self.in_base(self.unrealized()), self.in_base(self.account.realized()));
         Response::Pnl {
             req_id,
             daily: (unrealized + realized).to_f64(),

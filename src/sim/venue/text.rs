@@ -15,6 +15,16 @@ pub(super) fn eastern_dashed(t: SessionTime) -> String {
     format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02} US/Eastern", c.year, c.month, c.day, c.hour, c.minute, c.second)
 }
 
+/// When a good-till-cancelled order that was placed at `t` ends of itself. Documented by IB, recorded once: at the end of
+/// the calendar quarter after the current one.
+pub(super) fn gtc_end(t: SessionTime) -> String {
+    let c = new_york(t);
+    let quarter = (c.month - 1) / 3 + 2;
+    let (year, month) = if quarter > 4 { (c.year + 1, (quarter - 4) * 3) } else { (c.year, quarter * 3) };
+    let day = if month == 3 || month == 12 { 31 } else { 30 };
+    format!("{year:04}{month:02}{day:02} 16:00:00 US/Eastern")
+}
+
 /// `hh:mm`, New York.
 pub(super) fn clock_time(t: SessionTime) -> String {
     let c = new_york(t);
@@ -51,6 +61,14 @@ pub(super) fn parse(text: &str) -> Option<SessionTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn good_till_cancelled_ends_with_the_next_quarter() {
+        let end = |y, m, d| gtc_end(crate::domain::calendar::Date::of(y, m, d).at(12, 0));
+        assert_eq!(end(2026, 8, 24), "20261231 16:00:00 US/Eastern", "as recorded");
+        assert_eq!(end(2026, 4, 15), "20260930 16:00:00 US/Eastern");
+        assert_eq!(end(2026, 11, 2), "20270331 16:00:00 US/Eastern");
+    }
 
     #[test]
     fn instants_round_trip_in_both_zones() {

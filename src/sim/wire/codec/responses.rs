@@ -166,6 +166,7 @@ fn contract_data(req_id: i32, d: ContractDetails) -> contract::ContractData {
             min_size: decimal(d.min_size),
             size_increment: decimal(d.size_increment),
             suggested_size_increment: decimal(d.suggested_size_increment),
+            min_algo_size: d.min_algo_size.and_then(decimal),
         }),
     }
 }

@@ -73,6 +73,8 @@ pub struct ContractDetails {
     pub size_increment: Option<String>,
     #[prost(string, optional, tag = "26")]
     pub suggested_size_increment: Option<String>,
+    #[prost(string, optional, tag = "62")]
+    pub min_algo_size: Option<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -197,6 +197,7 @@ fn contract_data(id: i32, b: &[u8]) -> Result<Response, DecodeError> {
         min_size: number(id, d.min_size.as_deref())?,
         size_increment: number(id, d.size_increment.as_deref())?,
         suggested_size_increment: number(id, d.suggested_size_increment.as_deref())?,
+        min_algo_size: d.min_algo_size.as_deref().map(|text| number(id, Some(text))).transpose()?,
         industry: d.industry.unwrap_or_default(),
         category: d.category.unwrap_or_default(),
         subcategory: d.subcategory.unwrap_or_default(),
