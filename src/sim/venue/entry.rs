@@ -165,7 +165,8 @@ impl Core {
         }
         // Recorded: an IOC sent off hours is not deferred, it goes and comes back.
         if !self.may_trade(&r) && r.terms.tif != Tif::Ioc {
-            return self.defer(perm, &r.terms);
+            self.defer(perm, &r.terms);
+            return self.watch_conditions(perm);
         }
         self.begin(perm);
     }
@@ -195,6 +196,9 @@ impl Core {
 
     /// Nothing holds an order any more: it works.
     pub(super) fn go_to_work(&mut self, perm: i64) {
+        if self.orders.get(perm).is_some_and(|r| !r.cap.is_some()) {
+            self.cap_price(perm);
+        }
         self.set_status(perm, Status::Submitted);
         self.report_pair(perm, "Submitted");
         self.start_plan(perm);
