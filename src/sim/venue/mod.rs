@@ -13,7 +13,8 @@
 //!   (in hours, off hours, before the acknowledgement, across clients), of IOC, FOK and what-if; held states of stops,
 //!   trails and bracket children off hours; errors 200, 201, 202, 321, 399, 10147, 10148; repeated reqCurrentTime; echo of
 //!   orders; fees; summary rows; unsubscribed accounts (2100);
-//! * documented: 101, 103, 105, 110, 326, 162, pacing (100), shortable ticks 46 and 89, account cadence;
+//! * documented: 101, 103, 105, 110, 326, 162, pacing (100), shortable ticks 46 and 89, account cadence; of streams,
+//!   history and entitlements see `data`, `delayed`, `streams`, `five_seconds`, `depth`, `history`, `past`, `lookups`;
 //! * assumed: delays ([`Delays`]), partial fills and the queue (`book`), margin figures, good-till-date expiry, what
 //!   triggers and fills stops, pegs and prints (`triggers`), children's and OCA quantities (`groups`), margin calls and
 //!   the enforcement of Rule 201 (`house`).
@@ -34,6 +35,7 @@ mod depth;
 mod entitlement;
 mod entry;
 mod fills;
+mod five_seconds;
 mod groups;
 mod history;
 mod house;
