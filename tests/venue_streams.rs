@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::float_cmp,
     reason = "tests: a broken expectation must stop them"
 )]
 

@@ -13,7 +13,7 @@ use super::delayed::Delay;
 use super::delays::Way;
 use super::efficiency::Efficiency;
 use super::entitlement::Entitlement;
-use super::history::{Ask, Asked};
+use super::history::Asked;
 use super::orders::Orders;
 use super::reports::{Fill, error};
 use super::sessions::Sessions;
@@ -355,20 +355,7 @@ impl Core {
                 self.watch(conn, &Watch { req_id, contract: &contract, generics: &generic_ticks, snapshot }, out);
             }
             Request::CancelMktData { req_id } => self.unwatch(conn, req_id, out),
-            Request::ReqHistoricalData {
-                req_id,
-                contract,
-                end,
-                duration,
-                bar_size,
-                what_to_show,
-                use_rth,
-                format_date,
-                keep_up_to_date,
-            } => {
-                let ask = Ask { req_id, end, duration, bar_size, what_to_show, use_rth, format_date, keep_up_to_date };
-                self.historical(conn, &contract, ask);
-            }
+            history @ Request::ReqHistoricalData { .. } => self.historical(conn, history),
             Request::CancelHistoricalData { req_id } => self.cancel_historical(conn, req_id),
             Request::Stream(request) => self.stream_request(conn, request, out),
             Request::Lookup(request) => self.lookup_request(conn, request, out),

@@ -46,6 +46,7 @@ mod entry;
 mod exposure;
 mod fees;
 mod fills;
+mod five_seconds;
 mod groups;
 mod halts;
 mod history;
