@@ -5,7 +5,7 @@
 use super::agenda::Task;
 use super::contracts::{find, routed};
 use super::core::{Core, answer};
-use super::orders::{Record, Status, Style, Terms, Tif};
+use super::orders::{EXECUTIONS_MAX, Record, Status, Style, Terms, Tif};
 use super::reports::{error, open_order, pair};
 use super::terms::{Refusal, invalid, terms};
 use super::text;
@@ -58,7 +58,7 @@ impl Core {
     fn check(&self, contract: &Contract, order: &Order) -> Result<(SymbolId, Side, Terms), Refusal> {
         let no_security = || (200, "No security definition has been found for the request".to_string());
         let symbol = find(self.references(), contract).ok_or_else(no_security)?.id;
-        if self.orders.is_full() {
+        if self.orders.is_full() || self.fills.len() >= EXECUTIONS_MAX {
             return Err((201, "Order rejected - reason:The session's order table is full".into()));
         }
         if !order.account.is_empty() && order.account != self.config.account {

@@ -11,6 +11,8 @@ pub(super) const ORDERS_MAX: usize = 200_000;
 /// Ended orders that are kept, the latest ones: for reqCompletedOrders, for modifications that come too late and for
 /// fills after the end. An older one's id stays used.
 pub(super) const ENDED_MAX: usize = 10_000;
+/// Most executions of a day, all of which reqExecutions may ask for; beyond it new orders are refused with 201.
+pub(super) const EXECUTIONS_MAX: usize = 200_000;
 /// The first permanent id.
 const FIRST_PERM_ID: i64 = 1_389_211_034;
 
