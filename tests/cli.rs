@@ -274,7 +274,7 @@ fn a_gateway_that_does_not_fit_is_refused() {
     }
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = scratch.refusal(&mut scratch.trader(nobody));
-    contains(&refused, &[&format!("nothing answers at {nobody}"), "start TWS or IB Gateway", "broker] port"]);
+    contains(&refused, &[&format!("nothing answers at {nobody}"), "start TWS or IB Gateway", "check host and port"]);
     assert_eq!(refused.matches("refused").count(), 1, "the cause is said once: {refused}");
 
     let (address, served) = old_gateway();

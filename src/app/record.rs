@@ -144,7 +144,7 @@ pub fn run(args: &RecordArgs) -> Result<()> {
     let mut recorder = Recorder::connect(options, &universe, args.listen.clock())?;
     let began = recorder.clock().now();
     let mut recording = Recording::begin(args, &recorder, began)?;
-    recorder.subscribe(&mut |heard| recording.take(heard));
+    recorder.subscribe();
     let mut next_flush = began + FLUSH_PERIOD;
     loop {
         let found = recorder.sweep(&mut |heard| recording.take(heard));
@@ -202,6 +202,7 @@ impl Recording {
         let written = match heard {
             Heard::Quote { symbol, at, top } => self.row(symbol, |note, file| {
                 note.quotes += 1;
+                note.refused = None;
                 file.quote(at, &quote(&top))
             }),
             Heard::Trade { symbol, at, price, size, exchange, conditions } => self.row(symbol, |note, file| {

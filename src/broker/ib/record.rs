@@ -93,6 +93,8 @@ struct Lines {
     sampled: Option<Subscription<TickTypes>>,
     quotes: Option<Subscription<BidAsk>>,
     trades: Option<Subscription<Trade>>,
+    /// Of before a gap: what it tells is part of a quote that is not known, until it is opened anew.
+    stale: bool,
 }
 
 /// A connection that only listens.
@@ -106,6 +108,8 @@ pub struct Recorder<C> {
     connection: Option<(Client, NoticeStream)>,
     lines: Vec<Lines>,
     merge: Merge,
+    /// Lines opened since the last [`Recorder::subscribe`], in the symbols' order.
+    opened: usize,
     in_gap: bool,
     retry_at_ns: u64,
     retry_pause_ns: u64,
@@ -159,6 +163,7 @@ impl<C: Clock + Sync> Recorder<C> {
             instruments,
             pacer,
             connection: Some(connection),
+            opened: usize::MAX,
             in_gap: false,
             retry_at_ns: 0,
             retry_pause_ns: RETRY_MIN_NS,
@@ -181,8 +186,8 @@ impl<C: Clock + Sync> Recorder<C> {
         format!("{}:{}, server version {version}", self.options.host, self.options.port)
     }
 
-    /// Opens a line for every symbol, within the message budget.
-    pub fn subscribe(&mut self, heard: &mut impl FnMut(Heard)) {
+    /// Asks for a line for every symbol: [`Recorder::sweep`] opens them as the message budget allows.
+    pub fn subscribe(&mut self) {
         if self.options.delayed
             && let Some((client, _)) = &self.connection
         {
@@ -190,18 +195,28 @@ impl<C: Clock + Sync> Recorder<C> {
             let asked = client.switch_market_data_type(MarketDataType::Delayed);
             let _ = asked.inspect_err(|e| tracing::warn!("asking for delayed data: {e}"));
         }
-        for i in 0..self.contracts.len() {
-            let Some((client, _)) = &self.connection else { return };
-            self.token();
-            let mut lines = Lines::default();
-            let opened = self.open_lines(client, i, &mut lines);
-            if let Err(e) = opened
+        self.opened = 0;
+    }
+
+    /// Opens the next lines while there is room in the message budget; how many.
+    fn open_more(&mut self, heard: &mut impl FnMut(Heard)) -> usize {
+        let first = self.opened;
+        while self.opened < self.contracts.len() && self.pacer.try_take(Lane::Worker, self.clock.now()).is_ok() {
+            let (i, mut lines) = (self.opened, Lines::default());
+            self.opened += 1;
+            // A line of before a gap is cancelled, which is a message too.
+            if self.lines[i].sampled.take().is_some() {
+                self.token();
+            }
+            let Some((client, _)) = &self.connection else { break };
+            if let Err(e) = self.open_lines(client, i, &mut lines)
                 && client.is_connected()
             {
                 heard(Heard::Refused(symbol_at(i), e.to_string()));
             }
             self.lines[i] = lines;
         }
+        self.opened - first
     }
 
     fn open_lines(&self, client: &Client, i: usize, lines: &mut Lines) -> Result<(), Error> {
@@ -229,7 +244,7 @@ impl<C: Clock + Sync> Recorder<C> {
         if self.connection.is_none() {
             return usize::from(self.reconnect(heard));
         }
-        let mut found = self.notices(heard);
+        let mut found = self.notices(heard) + self.open_more(heard);
         for i in 0..self.lines.len() {
             found += self.read_sampled(i, heard);
             if self.options.tick_by_tick {
@@ -241,6 +256,8 @@ impl<C: Clock + Sync> Recorder<C> {
         if self.connection.as_ref().is_some_and(|(client, _)| !client.is_connected()) {
             self.lose("the connection to the gateway was lost".into(), heard);
             self.connection = None;
+            // Their cancels go nowhere: the session has ended.
+            self.lines.iter_mut().for_each(|l| *l = Lines::default());
             self.retry_at_ns = self.clock.mono_ns() + self.retry_pause_ns;
         }
         found
@@ -274,7 +291,8 @@ impl<C: Clock + Sync> Recorder<C> {
     fn lose(&mut self, why: String, heard: &mut impl FnMut(Heard)) {
         let (at, raw) = (self.clock.now(), self.options.tick_by_tick);
         self.merge.gap(at, &mut |symbol, at, row| pass(raw, symbol, at, row, heard));
-        self.lines.iter_mut().for_each(|l| *l = Lines::default());
+        // Not closed here: a hundred cancels at once would be too many messages.
+        self.lines.iter_mut().for_each(|l| l.stale = true);
         if !std::mem::replace(&mut self.in_gap, true) {
             heard(Heard::GapBegan(at, why));
         }
@@ -282,7 +300,7 @@ impl<C: Clock + Sync> Recorder<C> {
 
     /// Opens all lines anew and ends the gap.
     fn come_back(&mut self, heard: &mut impl FnMut(Heard)) {
-        self.subscribe(heard);
+        self.subscribe();
         if std::mem::take(&mut self.in_gap) {
             heard(Heard::GapEnded(self.clock.now()));
         }
@@ -297,7 +315,11 @@ impl<C: Clock + Sync> Recorder<C> {
             match errors::of(notice.code).1 {
                 Reaction::LinkLost | Reaction::Competing => self.lose(told(&notice), heard),
                 Reaction::DataSuspect if ours => self.lose(told(&notice), heard),
-                Reaction::ResubscribeAll | Reaction::Reconcile => self.come_back(heard),
+                Reaction::ResubscribeAll => {
+                    self.lose(told(&notice), heard);
+                    self.come_back(heard);
+                }
+                Reaction::Reconcile if self.in_gap => self.come_back(heard),
                 Reaction::DataVerify if ours && self.in_gap => self.come_back(heard),
                 _ => {}
             }
@@ -311,6 +333,7 @@ impl<C: Clock + Sync> Recorder<C> {
             let Some(line) = &self.lines[i].sampled else { return found };
             match line.try_next() {
                 None => return found,
+                Some(Ok(SubscriptionItem::Data(_))) if self.lines[i].stale => {}
                 Some(Ok(SubscriptionItem::Data(value))) => {
                     if let Some(kind) = self.merge.apply(symbol, self.clock.now(), &value) {
                         heard(Heard::Fact(symbol, kind));
@@ -330,7 +353,7 @@ impl<C: Clock + Sync> Recorder<C> {
     fn read_raw(&mut self, i: usize, heard: &mut impl FnMut(Heard)) -> usize {
         let symbol = symbol_at(i);
         let mut found = 0;
-        while found < MAX_PER_LINE {
+        while found < MAX_PER_LINE && !self.lines[i].stale {
             let at = self.clock.now();
             let quote = self.lines[i].quotes.as_ref().and_then(Subscription::try_next);
             let trade = self.lines[i].trades.as_ref().and_then(Subscription::try_next);
@@ -360,7 +383,8 @@ impl<C: Clock + Sync> Recorder<C> {
 
     /// A line ended. With its connection it comes back; by an error of its own it does not.
     fn line_ended(&self, symbol: SymbolId, error: &Error, heard: &mut impl FnMut(Heard)) {
-        if self.connection.as_ref().is_some_and(|(client, _)| client.is_connected()) {
+        let stale = self.lines.get(symbol.index()).is_some_and(|l| l.stale);
+        if !stale && self.connection.as_ref().is_some_and(|(client, _)| client.is_connected()) {
             heard(Heard::Refused(symbol, error.to_string()));
         }
     }

@@ -155,9 +155,9 @@ impl Merge {
 /// The tick type of a value that has one.
 fn kind_of(value: &TickTypes) -> Option<TickType> {
     match value {
-        TickTypes::Price(t) => Some(t.tick_type.clone()),
-        TickTypes::PriceSize(t) => Some(t.price_tick_type.clone()),
-        TickTypes::Size(t) => Some(t.tick_type.clone()),
+        TickTypes::Price(t) => Some(t.tick_type),
+        TickTypes::PriceSize(t) => Some(t.price_tick_type),
+        TickTypes::Size(t) => Some(t.tick_type),
         _ => None,
     }
 }

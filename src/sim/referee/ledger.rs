@@ -2,10 +2,13 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "shares of executions are whole and far below 2^53")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::domain::{Money, Price, Side};
 use crate::sim::api::Execution;
+
+/// Ended orders that are kept, the latest ones; an older one is taken for unknown.
+const ENDED_MAX: usize = 10_000;
 
 /// An order as the referee knows it.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub(super) struct Ledger {
     pub(super) orders: BTreeMap<(i32, i32), Seen>,
     /// Working orders: the only ones that rules walk.
     working: BTreeSet<(i32, i32)>,
+    /// Ended orders in order of their ends.
+    ended: VecDeque<(i32, i32)>,
     pub(super) positions: BTreeMap<String, i64>,
     pub(super) cash: Money,
     pub(super) commissions: Money,
@@ -46,6 +51,7 @@ impl Ledger {
         Self {
             orders: BTreeMap::new(),
             working: BTreeSet::new(),
+            ended: VecDeque::new(),
             positions: BTreeMap::new(),
             cash,
             commissions: Money(0),
@@ -133,9 +139,17 @@ impl Ledger {
     }
 
     fn end(&mut self, key: (i32, i32)) {
-        self.working.remove(&key);
         if let Some(o) = self.orders.get_mut(&key) {
             o.working = false;
+        }
+        if self.working.remove(&key) {
+            self.ended.push_back(key);
+        }
+        if self.ended.len() > ENDED_MAX
+            && let Some(old) = self.ended.pop_front()
+            && !self.working.contains(&old)
+        {
+            self.orders.remove(&old);
         }
     }
 

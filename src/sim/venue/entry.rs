@@ -9,7 +9,7 @@ use super::contracts::{find, routed};
 use super::core::{Core, answer};
 use super::delays::Way;
 use super::exposure::Objection;
-use super::orders::{Record, Status, Style, Terms, Tif};
+use super::orders::{EXECUTIONS_MAX, Record, Status, Style, Terms, Tif};
 use super::reports::{error, pair};
 use super::rules::FillOrKill;
 use super::terms::{Refusal, invalid, terms};
@@ -102,7 +102,7 @@ impl Core {
     fn check(&self, contract: &Contract, order: &Order) -> Result<Checked, Refusal> {
         let no_security = || (200, "No security definition has been found for the request".to_string());
         let symbol = find(self.references(), contract).ok_or_else(no_security)?.id;
-        if self.orders.is_full() {
+        if self.orders.is_full() || self.fills.len() >= EXECUTIONS_MAX {
             return Err((201, "Order rejected - reason:The session's order table is full".into()));
         }
         if !order.account.is_empty() && order.account != self.config.account {

@@ -1,14 +1,19 @@
 //! Order records: identity, terms, progress. No matching, no messages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::algos::Plan;
 use crate::clock::SessionTime;
 use crate::domain::{Money, Price, Side, SymbolId};
 use crate::sim::api::Order;
 
-/// Most orders that a session keeps; beyond it new ones are refused with 201.
+/// Most orders at one time, the ended ones that are kept among them; beyond it new ones are refused with 201.
 pub(super) const ORDERS_MAX: usize = 200_000;
+/// Ended orders that are kept, the latest ones: for reqCompletedOrders, for modifications that come too late and for
+/// fills after the end. An older one's id stays used.
+pub(super) const ENDED_MAX: usize = 10_000;
+/// Most executions of a day, all of which reqExecutions may ask for; beyond it new orders are refused with 201.
+pub(super) const EXECUTIONS_MAX: usize = 200_000;
 /// The first permanent id.
 const FIRST_PERM_ID: i64 = 1_389_211_034;
 
@@ -342,6 +347,8 @@ pub(super) struct Orders {
     highest: BTreeMap<i32, i32>,
     /// Open and pending orders: what queries, margin and expiry walk.
     live: BTreeMap<i64, ()>,
+    /// Ended orders in order of their ends.
+    ended: VecDeque<i64>,
     /// No permanent id below it is given again.
     perm_floor: i64,
     /// What changed since it was last asked; `None` = nobody asks.
@@ -429,9 +436,19 @@ impl Orders {
         }
     }
 
-    /// Takes a finished order off the list of living ones.
+    /// Takes a finished order off the list of living ones; the one that ended longest ago is forgotten.
     pub(super) fn retire(&mut self, perm: i64) {
-        self.live.remove(&perm);
+        if self.live.remove(&perm).is_none() {
+            return;
+        }
+        self.ended.push_back(perm);
+        if self.ended.len() <= ENDED_MAX {
+            return;
+        }
+        if let Some(old) = self.ended.pop_front().and_then(|p| self.records.remove(&p)) {
+            self.by_client.remove(&(old.client, old.order_id));
+            self.perm_floor = self.perm_floor.max(old.perm + 1);
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -451,11 +468,11 @@ impl Orders {
     /// Ends an order.
     pub(super) fn finish(&mut self, perm: i64, status: Status, when: String, how: String) {
         self.note(perm);
-        self.live.remove(&perm);
         if let Some(r) = self.records.get_mut(&perm) {
             r.status = status;
             r.completed = Some((when, how));
         }
+        self.retire(perm);
     }
 
     /// Orders that have not ended, oldest first.
@@ -466,5 +483,49 @@ impl Orders {
     /// All orders, oldest first.
     pub(super) fn all(&self) -> impl DoubleEndedIterator<Item = &Record> {
         self.records.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(perm: i64, order_id: i32) -> Record {
+        let terms = Terms {
+            qty: 1,
+            limit: None,
+            tif: Tif::Day,
+            style: Style::Plain,
+            trigger: None,
+            trail: None,
+            not_before: None,
+        };
+        let sent = Order { order_id, ..Order::default() };
+        Record::new(perm, 1, SymbolId(0), Side::Buy, terms, sent, Status::Submitted, SessionTime(0))
+    }
+
+    #[test]
+    fn the_latest_ended_orders_are_kept_and_no_id_comes_again() {
+        let mut orders = Orders::default();
+        let count = ENDED_MAX + 3;
+        let mut perms = Vec::new();
+        for id in 1..=i32::try_from(count).unwrap_or(0) {
+            let perm = orders.next_perm();
+            orders.use_id(1, id);
+            orders.insert(record(perm, id));
+            perms.push(perm);
+        }
+        let next = orders.next_perm();
+        // The first stays alive; the newest ends first and is the first to be forgotten.
+        for perm in perms[1..].iter().rev() {
+            orders.finish(*perm, Status::Cancelled, String::new(), String::new());
+            orders.finish(*perm, Status::Cancelled, String::new(), String::new());
+        }
+        assert_eq!(orders.all().count(), ENDED_MAX + 1);
+        assert!(orders.get(perms[0]).is_some() && orders.find(1, 1).is_some(), "a living order is never forgotten");
+        assert!(orders.get(perms[count - 1]).is_none() && orders.find(1, 10_003).is_none());
+        assert!(orders.find(1, 2).is_some(), "the one that ended last");
+        assert_eq!(orders.next_perm(), next);
+        assert_eq!(orders.next_valid_id(1), 10_004);
     }
 }
