@@ -74,6 +74,9 @@ pub struct GatewayArgs {
     /// Cash at the start, USD.
     #[arg(long, default_value_t = 1_000_000.0)]
     pub cash: f64,
+    /// The client id that also hears of every other client's orders and executions.
+    #[arg(long)]
+    pub master_client: Option<i32>,
     /// Highest TWS server version to offer; default: the highest known.
     #[arg(long, value_parser = clap::value_parser!(i32).range(i64::from(VERSION_MIN)..=i64::from(VERSION_MAX)))]
     pub max_version: Option<i32>,
@@ -158,7 +161,9 @@ impl Gateway {
         let state = args.state.as_deref().map(read_state).transpose()?.flatten();
         let resumed = state.as_ref().filter(|s| s.date() == Date::new_york(source.hours().open));
         let start = resumed.map_or(source.start(), |s| s.now().max(source.start()));
-        let config = VenueConfig { account: args.account.clone(), cash, limits, scenarios, ..VenueConfig::default() };
+        let master_client = args.master_client;
+        let account = args.account.clone();
+        let config = VenueConfig { account, cash, limits, scenarios, master_client, ..VenueConfig::default() };
         let clock: Arc<OnceLock<ScaledClock>> = Arc::default();
         if resumed.is_some()
             && let Some(file) = args.clock_file.as_deref().and_then(|p| ClockFile::read(p).ok())

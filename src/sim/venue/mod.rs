@@ -25,6 +25,7 @@ mod account;
 mod agenda;
 mod book;
 mod changes;
+mod clients;
 mod commands;
 mod contracts;
 mod core;
@@ -70,6 +71,8 @@ pub struct VenueConfig {
     pub messages_per_s_max: usize,
     /// How long orders and reports take.
     pub delays: Delays,
+    /// The client that hears of every client's orders; none by default.
+    pub master_client: Option<i32>,
     /// Whether reqExecutions sends its end when there is none to report; gateways were recorded doing either.
     pub executions_end_when_empty: bool,
     /// Symbols whose short-sale restriction was triggered on the previous trading day.
@@ -88,6 +91,7 @@ impl Default for VenueConfig {
             lines_max: 100,
             messages_per_s_max: 50,
             delays: Delays::default(),
+            master_client: None,
             executions_end_when_empty: true,
             restricted: Vec::new(),
             scenarios: Vec::new(),

@@ -26,6 +26,8 @@ pub(super) struct Conn {
     /// Orders of other clients that it has been shown: it may cancel them.
     pub(super) shown: BTreeSet<i64>,
     pub(super) last_time_answer: Option<SessionTime>,
+    /// Orders entered by hand are bound to it; only client 0's.
+    pub(super) binds: bool,
 }
 
 impl Conn {
@@ -40,6 +42,7 @@ impl Conn {
             pnl_single: BTreeMap::new(),
             shown: BTreeSet::new(),
             last_time_answer: None,
+            binds: false,
         }
     }
 }
