@@ -38,14 +38,14 @@ lint:
 bench: setup
 	$(CARGO) bench
 
-# A long campaign against the gateway's framing and decoders, with new seeds each round; a failure ends it and is kept in
-# tests/wire_fuzz.proptest-regressions. FUZZ_ROUNDS=1000 FUZZ_CASES=20000 for a night.
+# A long campaign against the gateway's framing, decoders and venue, with new seeds each round; a failure ends it and is kept in
+# tests/*.proptest-regressions. FUZZ_ROUNDS=1000 FUZZ_CASES=20000 for a night.
 FUZZ_ROUNDS ?= 20
 FUZZ_CASES ?= 5000
 fuzz:
 	@for round in $$(seq 1 $(FUZZ_ROUNDS)); do \
 		echo "fuzz: round $$round of $(FUZZ_ROUNDS), $(FUZZ_CASES) cases of each property"; \
-		PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --release --quiet --test wire_fuzz || exit 1; \
+		PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --release --quiet --test wire_fuzz --test venue_fuzz || exit 1; \
 	done
 
 # Trains the shipped zoo from bars and writes models/ (see models/README.md).

@@ -22,7 +22,7 @@ const SPEED: &str = "40";
 type Play = fn(&Gateway);
 
 fn plays() -> BTreeMap<&'static str, Play> {
-    let all: [(&str, Play); 29] = [
+    let all: [(&str, Play); 30] = [
         ("1300-socket-port-reset", |g| {
             let mut c = Raw::log_in(&g.address, 5);
             c.wait_code(1300);
@@ -48,6 +48,20 @@ fn plays() -> BTreeMap<&'static str, Play> {
             assert!(arrived, "both orders were taken");
             let ids: Vec<_> = again.open_orders().iter().map(|(id, _)| *id).collect();
             assert_eq!(ids, [1, 2]);
+        }),
+        ("restart-mid-order", |g| {
+            let mut c = Raw::log_in(&g.address, 5);
+            c.place(1, &buy(10, 1.0));
+            c.place(2, &buy(20, 1.0));
+            c.until_closed();
+            let mut again = Raw::log_in_again(&g.address, 5);
+            let next = again.seen.iter().find(|f| f.id == NEXT_VALID_ID).and_then(|f| f.int(1));
+            assert_eq!(next, Some(2), "id 2 is handed out again");
+            let both = |c: &mut Raw| c.open_orders().iter().map(|(id, _)| *id).eq([1, 2]);
+            assert!(settled(&mut again, both), "though it works: {:?}", again.open_orders());
+            again.place(2, &buy(30, 1.0));
+            let kept = |c: &mut Raw| c.open_orders().len() == 2;
+            assert!(settled(&mut again, kept), "what uses it again modifies the old order");
         }),
         ("disconnect-on-modify", |g| {
             let mut c = Raw::log_in(&g.address, 5);

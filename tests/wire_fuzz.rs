@@ -240,6 +240,13 @@ proptest! {
     }
 }
 
+/// Found by the campaign: seconds beyond the range of session time.
+#[test]
+fn a_time_beyond_all_times_is_read() {
+    read_both(157, b"49\x001\09223372036854775807\0").unwrap();
+    read_both(226, b"\0\0\0\xF9\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F").unwrap();
+}
+
 #[test]
 fn what_is_allocated_is_seen() {
     let before = ASKED_BYTES.with(Cell::get);

@@ -7,6 +7,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "shared by test programs that each use a part; a process is waited for"
 )]
 
