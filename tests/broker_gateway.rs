@@ -342,20 +342,29 @@ fn frames_that_mean_nothing_cost_nothing() {
     assert_eq!(t.end()["received"]["place_order"], 1);
 }
 
-#[test]
-fn no_order_leaves_while_the_port_is_dead() {
-    let closed = fault("order", "\"restart\"") + &fault("order", "\"door\", how = \"closed\", for_s = 60.0");
-    let mut t = Struck::start(&closed);
+/// The gateway restarts at the first order, and for a minute of session time its port does not greet as it must.
+fn the_port_is_dead(how: &str) {
+    let door = format!("\"door\", how = \"{how}\", for_s = 60.0");
+    let mut t = Struck::start(&(fault("order", "\"restart\"") + &fault("order", &door)));
     let (id, tick) = t.ready();
     let mut link = t.rig.broker.link();
     assert_eq!(link.epoch(), Some(ConnEpoch(1)));
     let order = |id: i32| good_for(tick.at, terms(id, 0, 100, (tick.ask.to_f64() * 0.9).floor()));
     link.submit(&order(id.0), Lane::New).unwrap();
     t.rig.facts.wait("the loss", |e| matches!(e, BrokerEvent::Link(LinkState::Down)).then_some(()));
-    assert!(link.submit(&order(id.0 + 1), Lane::New).is_err(), "the port is dead");
+    assert!(link.submit(&order(id.0 + 1), Lane::New).is_err(), "{how}: the port is dead");
     // Each try is an epoch of its own.
     t.rig.facts.wait("the new link", |e| matches!(e, BrokerEvent::Link(LinkState::Up { .. })).then_some(()));
-    assert_eq!(t.end()["received"]["place_order"], 1);
+    assert_eq!(t.end()["received"]["place_order"], 1, "{how}");
+}
+
+#[test]
+fn no_order_leaves_while_the_port_is_dead() {
+    std::thread::scope(|s| {
+        for how in ["closed", "silent", "garbage"] {
+            s.spawn(move || the_port_is_dead(how));
+        }
+    });
 }
 
 #[test]
