@@ -285,7 +285,7 @@ impl Struck {
     }
 
     /// Ends gateway and adapter; the audit.
-    fn end(mut self) -> serde_json::Value {
+    fn end(self) -> serde_json::Value {
         self.rig.broker.shutdown();
         self.gateway.end();
         let text = std::fs::read_to_string(self.folder.path().join("audit.json")).unwrap();

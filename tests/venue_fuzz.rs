@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests: a broken expectation must stop them")]
 
 mod venue_bench;
+#[allow(dead_code, reason = "the parts of answers are for the tests of the encodings")]
 mod wire_parts;
 
 use ibkr_trader::domain::Side;
@@ -46,7 +47,9 @@ prop_compose! {
         order_type in word(&["MKT", "LMT", "STP", "STP LMT", "TRAIL", "MIDPRICE", "PEG MID", "REL", "MOC", "LOC", "?"]),
         prices in prop::array::uniform4(prop::option::of(edge())),
         tif in word(&["DAY", "GTC", "IOC", "FOK", "GTD", "OPG", ""]),
-        good_till_date in word(&["", "20260825-14:30:00", "20260825 11:00:00 US/Eastern", "99999999-99:99:99", "x"]),
+        good_till_date in word(&["", "20260825-14:30:00", "20260825 11:00:00 US/Eastern", "99991231-10:00:00", "99991231 10:00:00", "00010101 10:00:00",
+            "20260825-24:00:00", "x",
+        ]),
         (transmit, what_if, outside_rth) in (prop::bool::weighted(0.9), prop::bool::weighted(0.1), any::<bool>()),
         oca_group in word(&["", "", "a", "b"]), oca_type in 0..4_i32,
     ) -> Order {

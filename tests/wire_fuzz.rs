@@ -244,6 +244,8 @@ proptest! {
 #[test]
 fn a_time_beyond_all_times_is_read() {
     read_both(157, b"49\x001\09223372036854775807\0").unwrap();
+    // A bar of no day.
+    read_both(157, b"17\x003\01\0\0\01\099999999\01\01\01\01\01\01\01\0").unwrap();
     read_both(226, b"\0\0\0\xF9\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F").unwrap();
 }
 

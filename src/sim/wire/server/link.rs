@@ -112,6 +112,16 @@ impl Shared {
         self.links.lock().remove(&conn);
     }
 
+    /// Ends what a reader left behind that did not end as it should.
+    pub(super) fn abandon(&self, conn: ConnId) {
+        self.opened(conn);
+        let link = self.links.lock().remove(&conn);
+        if let Some(link) = link {
+            link.kill();
+            self.forward(conn, Request::Disconnected);
+        }
+    }
+
     /// Before a writer's thread starts.
     pub(super) fn writer_starts(&self) {
         self.writers.fetch_add(1, Ordering::AcqRel);
