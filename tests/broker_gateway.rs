@@ -8,6 +8,7 @@
 )]
 
 mod broker_support;
+mod raw_client;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -78,14 +79,14 @@ fn clock_of(file: &Path) -> Result<ScaledClock, BrokerError> {
 }
 
 fn start(gateway: &Process, clock_file: PathBuf) -> Rig {
+    connect(&gateway.address, clock_file)
+}
+
+fn connect(address: &str, clock_file: PathBuf) -> Rig {
     let source = market::open(None, &MarketOptions { symbols: SYMBOLS, ..MarketOptions::default() }).unwrap();
     let universe: Vec<_> = source.references().iter().map(|r| Listing::of(&r.symbol)).collect();
-    let config = Config {
-        account: ACCOUNT.into(),
-        history_bars: 130,
-        query_timeout_s: 5,
-        ..broker_support::config(&gateway.address)
-    };
+    let config =
+        Config { account: ACCOUNT.into(), history_bars: 130, query_timeout_s: 5, ..broker_support::config(address) };
     let mut broker = IbBroker::connect(config, &universe, 1, move || clock_of(&clock_file)).unwrap();
     let (market_sink, market) = Told::new();
     let (fact_sink, facts) = Told::new();
@@ -245,4 +246,171 @@ fn a_login_without_our_account_is_refused() {
         Err(e) => e.to_string(),
     };
     assert!(told.contains(ACCOUNT) && told.contains("DU0"), "{told}");
+}
+
+/// A gateway process with a scenario that a test writes, its audit, and the adapter connected to it.
+struct Struck {
+    folder: tempfile::TempDir,
+    gateway: raw_client::Gateway,
+    rig: Rig,
+}
+
+impl Struck {
+    /// `faults`: the `[[fault]]` tables.
+    fn start(faults: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+        let scenario = format!("incident = \"a test's\"\ntag = \"wire\"\n{faults}");
+        std::fs::write(file("scenario.toml"), scenario).unwrap();
+        let gateway = raw_client::Gateway::start(&[
+            "--speed=20",
+            "--start=10:30",
+            &format!("--symbols={SYMBOLS}"),
+            "--clock-file",
+            &file("clock.json"),
+            "--audit",
+            &file("audit.json"),
+            "--scenario",
+            &file("scenario.toml"),
+        ]);
+        let rig = connect(&gateway.address, PathBuf::from(file("clock.json")));
+        Self { folder, gateway, rig }
+    }
+
+    /// Waits until it may trade; the next order id and a quote.
+    fn ready(&mut self) -> (OrderId, Tick) {
+        let id = self.rig.facts.wait("the link", up(1));
+        self.rig.facts.wait("the account", snapshot(SnapshotKind::Account));
+        (id, self.rig.market.wait("a quote", quote))
+    }
+
+    /// Ends gateway and adapter; the audit.
+    fn end(self) -> serde_json::Value {
+        self.rig.broker.shutdown();
+        self.gateway.end();
+        let text = std::fs::read_to_string(self.folder.path().join("audit.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+fn fault(when: &str, act: &str) -> String {
+    format!("[[fault]]\nwhen = \"{when}\"\nafter_ms = 1\ndo = {{ act = {act} }}\n")
+}
+
+/// Bytes that break the connection with an order on its way: the link is lost, made anew, and the order is there once.
+fn breaks_the_link(act: &str) {
+    let mut t = Struck::start(&fault("order", act));
+    let (id, tick) = t.ready();
+    let mut link = t.rig.broker.link();
+    assert_eq!(link.epoch(), Some(ConnEpoch(1)));
+    let passive = good_for(tick.at, terms(id.0, 0, 100, (tick.ask.to_f64() * 0.9).floor()));
+    link.submit(&passive, Lane::New).unwrap();
+    t.rig.facts.wait("the loss", |e| matches!(e, BrokerEvent::Link(LinkState::Down)).then_some(()));
+    t.rig.facts.wait("the new link", up(2));
+    let from = t.rig.facts.seen.len();
+    assert!(t.rig.facts.wait("open orders", snapshot(SnapshotKind::OpenOrders)), "{act}");
+    let found = t.rig.facts.seen[from..].iter().any(|e| matches!(e, BrokerEvent::OpenOrder(o) if o.order_id == id));
+    // Told at the opening of the new connection, or by the question.
+    let told = t.rig.facts.seen.iter().filter(|e| matches!(e, BrokerEvent::OpenOrder(o) if o.order_id == id)).count();
+    assert!(found || told > 0, "{act}: the order is known again");
+    assert_eq!(t.rig.broker.halted(), None, "{act}");
+    let audit = t.end();
+    assert_eq!(audit["received"]["place_order"], 1, "{act}: sent once");
+    assert_eq!(audit["violations"]["duplicate_orders"].as_array().map(Vec::len), Some(0), "{act}");
+}
+
+#[test]
+fn broken_bytes_cost_a_connection_and_no_order() {
+    let acts = ["\"oversized_frame\"", "\"garbage_bytes\", bytes = 500", "\"disconnect\"", "\"restart\", ids_back = 1"];
+    std::thread::scope(|s| {
+        for act in acts {
+            s.spawn(move || breaks_the_link(act));
+        }
+    });
+}
+
+#[test]
+fn frames_that_mean_nothing_cost_nothing() {
+    let mut t = Struck::start(&(fault("order", "\"unknown_frame\"") + &fault("order", "\"malformed_frame\"")));
+    let (id, tick) = t.ready();
+    let mut link = t.rig.broker.link();
+    assert_eq!(link.epoch(), Some(ConnEpoch(1)));
+    let cross = tick.ask + Price(50 * 10_000);
+    link.submit(&good_for(tick.at, terms(id.0, 0, 100, cross.to_f64())), Lane::New).unwrap();
+    t.rig.facts.wait("the fill", |e| matches!(e, BrokerEvent::Execution(x) if x.order_id == id).then_some(()));
+    assert_eq!((link.epoch(), t.rig.broker.halted()), (Some(ConnEpoch(1)), None));
+    assert_eq!(t.end()["received"]["place_order"], 1);
+}
+
+/// The gateway restarts at the first order, and for a minute of session time its port does not greet as it must.
+fn the_port_is_dead(how: &str) {
+    let door = format!("\"door\", how = \"{how}\", for_s = 60.0");
+    let mut t = Struck::start(&(fault("order", "\"restart\"") + &fault("order", &door)));
+    let (id, tick) = t.ready();
+    let mut link = t.rig.broker.link();
+    assert_eq!(link.epoch(), Some(ConnEpoch(1)));
+    let order = |id: i32| good_for(tick.at, terms(id, 0, 100, (tick.ask.to_f64() * 0.9).floor()));
+    link.submit(&order(id.0), Lane::New).unwrap();
+    t.rig.facts.wait("the loss", |e| matches!(e, BrokerEvent::Link(LinkState::Down)).then_some(()));
+    assert!(link.submit(&order(id.0 + 1), Lane::New).is_err(), "{how}: the port is dead");
+    // Each try is an epoch of its own.
+    t.rig.facts.wait("the new link", |e| matches!(e, BrokerEvent::Link(LinkState::Up { .. })).then_some(()));
+    assert_eq!(t.end()["received"]["place_order"], 1, "{how}");
+}
+
+#[test]
+fn no_order_leaves_while_the_port_is_dead() {
+    std::thread::scope(|s| {
+        for how in ["closed", "silent", "garbage"] {
+            s.spawn(move || the_port_is_dead(how));
+        }
+    });
+}
+
+#[test]
+fn however_the_bytes_come_the_session_is_the_same() {
+    std::thread::scope(|s| {
+        for slice in ["bytes = 1, pause_ms = 0", "bytes = 0, pause_ms = 100"] {
+            s.spawn(move || {
+                let act = format!("[[fault]]\nwhen = \"start\"\ntimes = 0\ndo = {{ act = \"slice\", {slice} }}\n");
+                let mut t = Struck::start(&act);
+                let (id, tick) = t.ready();
+                let cross = tick.ask + Price(50 * 10_000);
+                let terms = good_for(tick.at, terms(id.0, 0, 100, cross.to_f64()));
+                let mut link = t.rig.broker.link();
+                assert_eq!(link.epoch(), Some(ConnEpoch(1)));
+                link.submit(&terms, Lane::New).unwrap();
+                t.rig
+                    .facts
+                    .wait("the fill", |e| matches!(e, BrokerEvent::Execution(x) if x.order_id == id).then_some(()));
+                assert_eq!(t.rig.broker.metrics().unreadable, 0, "{slice}");
+                t.end();
+            });
+        }
+    });
+}
+
+#[test]
+fn what_is_unset_is_never_a_fill() {
+    let all = |when: &str, act: &str| format!("[[fault]]\nwhen = \"{when}\"\ntimes = 0\ndo = {{ act = \"{act}\" }}\n");
+    std::thread::scope(|s| {
+        for act in ["sentinels", "empty_fields"] {
+            s.spawn(move || {
+                let mut t = Struck::start(&(all("fill", act) + &all("status", act) + &all("open_order", act)));
+                let (id, tick) = t.ready();
+                let cross = tick.ask + Price(50 * 10_000);
+                let terms = good_for(tick.at, terms(id.0, 0, 100, cross.to_f64()));
+                let mut link = t.rig.broker.link();
+                assert_eq!(link.epoch(), Some(ConnEpoch(1)));
+                link.submit(&terms, Lane::New).unwrap();
+                t.rig.facts.wait("the commission", |e| matches!(e, BrokerEvent::Commission(_)).then_some(()));
+                for e in t.rig.facts.drain() {
+                    if let BrokerEvent::Execution(x) = e {
+                        assert!(x.qty > Qty::ZERO && x.qty <= Qty(100) && x.price <= cross, "{act}: {x:?}");
+                    }
+                }
+                t.end();
+            });
+        }
+    });
 }

@@ -353,6 +353,10 @@ fn refusals() -> Vec<(&'static str, Check)> {
             s.b.venue.faults_struck() > 0 && told >= 3 - s.b.venue.faults_struck()
         }),
         ("orders-lost-9s", |h, _, _| count(h, "open 2") + count(h, "error 2") == 0 && count(h, "exec -1 3") == 1),
+        ("161-races-the-fill", |h, _, _| {
+            let (refused, told) = (place(h, "error 2 161"), place(h, "exec -1 2 BOT 40"));
+            count(h, "error 2 161") == 1 && refused < told && told < h.len()
+        }),
         ("cancel-no-answer", |h, _, s| count(h, "status 2 Cancelled") == 0 && still_works(s)),
         ("2161-capped-no-trade", |h, _, _| {
             // The modification of second 6 is not capped.
@@ -475,6 +479,7 @@ fn bytes() -> Vec<(&'static str, Check)> {
         ("disconnect-on-modify", |h, _, _| {
             first(h, "Disconnect") == Some(7) && count(h, "status 2 Submitted 40/50") <= 1
         }),
+        ("restart-mid-order", |h, _, _| first(h, "Disconnect") == Some(11) && count(h, "exec 70") == 0),
         ("restart-executions-vanish", |h, _, _| first(h, "Disconnect") == Some(20) && count(h, "exec 70") == 0),
     ]
 }
@@ -569,7 +574,7 @@ fn random_pairs_leave_the_books_exact() {
     let all: Vec<Scenario> = files().into_values().collect();
     let mut draw = Draw::keyed(7, "pairs", 0, 0);
     let mut pick = || all[usize::try_from(draw.below(all.len() as u64)).unwrap()].clone();
-    for seed in 0..60 {
+    for seed in 0..600 {
         let pair = vec![pick(), pick()];
         let names: Vec<_> = pair.iter().map(|s| s.incident.clone()).collect();
         let story = tell(pair, seed);

@@ -87,6 +87,9 @@ pub struct GatewayArgs {
     /// or none, such as C=delayed; may be given once a network. Default: all live.
     #[arg(long, value_name = "NETWORK=WHAT")]
     pub entitlement: Vec<String>,
+    /// The client id that also hears of every other client's orders and executions.
+    #[arg(long)]
+    pub master_client: Option<i32>,
     /// Highest TWS server version to offer; default: the highest known.
     #[arg(long, value_parser = clap::value_parser!(i32).range(i64::from(VERSION_MIN)..=i64::from(VERSION_MAX)))]
     pub max_version: Option<i32>,
@@ -186,6 +189,7 @@ impl Gateway {
             lines_max: args.lines,
             sample_period: args.sampling_ms * MILLISECOND,
             entitlements,
+            master_client: args.master_client,
             ..VenueConfig::default()
         };
         args.venue.apply(&mut config, Date::new_york(source.hours().open), source.references())?;

@@ -21,9 +21,9 @@ pub const HOUR: Nanos = 60 * MINUTE;
 pub struct SessionTime(pub i64);
 
 impl SessionTime {
-    /// Builds from whole seconds since the Unix epoch.
+    /// Builds from whole seconds since the Unix epoch; what lies beyond the range is its end.
     pub const fn from_secs(secs: i64) -> Self {
-        Self(secs * SECOND)
+        Self(secs.saturating_mul(SECOND))
     }
 
     /// Nanoseconds since the Unix epoch.

@@ -96,7 +96,7 @@ pub const fn new_york_offset(t: SessionTime) -> Nanos {
 
 /// New York's civil time at `t`.
 pub const fn new_york(t: SessionTime) -> Civil {
-    civil_from_secs(SessionTime(t.0 + new_york_offset(t)).secs())
+    civil_from_secs(SessionTime(t.0.saturating_add(new_york_offset(t))).secs())
 }
 
 /// Session time of a New York civil time. In the hour that daylight saving repeats, the first one.
@@ -106,7 +106,7 @@ pub const fn from_new_york(c: Civil) -> SessionTime {
         + c.minute as i64 * 60
         + c.second as i64;
     let guess = SessionTime::from_secs(local + 4 * 3_600);
-    SessionTime(SessionTime::from_secs(local).0 - new_york_offset(guess))
+    SessionTime(SessionTime::from_secs(local).0.saturating_sub(new_york_offset(guess)))
 }
 
 impl Date {

@@ -292,6 +292,7 @@ impl Core {
                 if let Some(r) = self.orders.get_mut(perm) {
                     r.undelivered = r.undelivered.saturating_sub(1);
                 }
+                self.tell_master(perm, client, &messages, out);
                 match self.sessions.of_client(client) {
                     Some(conn) => out.extend(messages.into_iter().map(|response| Outgoing { conn, response })),
                     None => self.unheard.extend(messages),

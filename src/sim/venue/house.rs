@@ -86,7 +86,7 @@ impl Core {
         let Some((symbol, qty)) = self.account.positions.iter().max_by_key(value).map(|(s, p)| (*s, p.qty)) else {
             return;
         };
-        let under_way = self.orders.live().any(|r| r.order_id == 0 && r.symbol == symbol && !r.cancelling);
+        let under_way = self.orders.live().any(|r| r.sent.order_id == 0 && r.symbol == symbol && !r.cancelling);
         if qty != 0 && !under_way {
             self.by_hand(symbol, if qty > 0 { Side::Sell } else { Side::Buy }, qty.abs(), None);
         }
@@ -107,6 +107,9 @@ impl Core {
         let terms = Terms { limit, ..Terms::market(qty) };
         let perm = self.orders.next_perm();
         self.orders.insert(Record::new(perm, 0, symbol, side, terms, order, Status::Sent, self.now));
+        if self.binds_orders() {
+            self.bind_orders();
+        }
         self.send_in(perm, Task::Arrive { perm });
     }
 }

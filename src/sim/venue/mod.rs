@@ -32,6 +32,7 @@ mod bands;
 mod book;
 mod borrow;
 mod changes;
+mod clients;
 mod commands;
 mod conditions;
 mod contracts;
@@ -106,6 +107,8 @@ pub struct VenueConfig {
     pub messages_per_s_max: usize,
     /// How long orders and reports take.
     pub delays: Delays,
+    /// The client that hears of every client's orders; none by default.
+    pub master_client: Option<i32>,
     /// Whether reqExecutions sends its end when there is none to report; gateways were recorded doing either.
     pub executions_end_when_empty: bool,
     /// Symbols whose short-sale restriction was triggered on the previous trading day.
@@ -132,6 +135,7 @@ impl Default for VenueConfig {
             entitlements: Entitlements::default(),
             messages_per_s_max: 50,
             delays: Delays::default(),
+            master_client: None,
             executions_end_when_empty: true,
             restricted: Vec::new(),
             holdings: Vec::new(),

@@ -465,6 +465,15 @@ impl Orders {
         self.records.insert(record.perm, record);
     }
 
+    /// Gives an order that was entered by hand an id of its client's.
+    pub(super) fn bind(&mut self, perm: i64, order_id: i32) {
+        let Some(r) = self.records.get_mut(&perm) else { return };
+        r.order_id = order_id;
+        let client = r.client;
+        self.by_client.insert((client, order_id), perm);
+        self.use_id(client, order_id);
+    }
+
     /// Ends an order.
     pub(super) fn finish(&mut self, perm: i64, status: Status, when: String, how: String) {
         self.note(perm);

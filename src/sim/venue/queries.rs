@@ -100,6 +100,9 @@ impl Core {
     /// Open orders of this client, or of all; those of others may from now on be cancelled by it.
     pub(super) fn open_orders(&mut self, conn: ConnId, all: bool, out: &mut Vec<Outgoing>) {
         let Some(client) = self.sessions.get(conn).map(|c| c.client) else { return };
+        if client == 0 && !all {
+            self.bind_orders();
+        }
         let mut foreign = Vec::new();
         for r in self.orders.live().filter(|r| r.status.is_open() && (all || r.client == client)) {
             let word = if r.cancelling { "PendingCancel" } else { r.status.word() };
@@ -116,13 +119,14 @@ impl Core {
         }
     }
 
-    /// Only client 0 may bind manual orders; there are none here.
-    pub(super) fn auto_open_orders(&self, conn: ConnId, bind: bool, out: &mut Vec<Outgoing>) {
+    /// Only client 0 may bind manual orders.
+    pub(super) fn auto_open_orders(&mut self, conn: ConnId, bind: bool, out: &mut Vec<Outgoing>) {
         let master = self.sessions.get(conn).is_some_and(|c| c.client == 0);
         if bind && !master {
             let text = "Error validating request.-'bG' : cause - Only client 0 may bind orders";
             answer(conn, error(self.now, -1, 321, text), out);
         }
+        self.auto_bind(conn, bind);
     }
 
     /// Finished orders of every client, never a working one, newest first.

@@ -40,6 +40,8 @@ pub(super) struct Conn {
     pub(super) last_time_answer: Option<SessionTime>,
     /// The highest order id that it was told.
     pub(super) id_told: i32,
+    /// Orders entered by hand are bound to it; only client 0's.
+    pub(super) binds: bool,
 }
 
 impl Conn {
@@ -59,6 +61,7 @@ impl Conn {
             shown: BTreeSet::new(),
             last_time_answer: None,
             id_told: 0,
+            binds: false,
         }
     }
 }

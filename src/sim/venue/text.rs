@@ -42,7 +42,14 @@ pub(super) fn parse(text: &str) -> Option<SessionTime> {
     let mut hms = clock.split(':').map(digits);
     let (hour, minute, second) = (hms.next()??, hms.next()??, hms.next()??);
     let (year, month, day) = (digits(&date[..4])?, digits(&date[4..6])?, digits(&date[6..])?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    // Session time ends in 2262.
+    if !(1_970..2_200).contains(&year)
+        || !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
         return None;
     }
     let civil = Civil { year: i32::try_from(year).ok()?, month, day, hour, minute, second };
@@ -78,6 +85,10 @@ mod tests {
         assert_eq!(parse("20260415 14:05:30 UTC"), Some(t));
         assert_eq!(parse("20261315-14:05:30"), None);
         assert_eq!(parse("soon"), None);
+        for year in ["0001", "1969", "2200", "9999"] {
+            assert_eq!(parse(&format!("{year}0615-14:05:30")), None, "{year}");
+            assert_eq!(parse(&format!("{year}0615 14:05:30")), None, "{year}");
+        }
         assert_eq!(parse("20260415 14:05:30 Europe/Paris"), None, "a zone it does not know is no time");
     }
 }

@@ -85,16 +85,26 @@ pub(super) fn bar_date(t: SessionTime, format_date: i32) -> String {
 pub(super) fn parse_bar_date(id: i32, s: &str) -> Result<SessionTime, DecodeError> {
     let broken = || DecodeError::Time { id, text: shortened(s) };
     let digits = |part: Option<&str>| part.and_then(|p| p.parse::<u32>().ok()).ok_or_else(broken);
+    let date = |part: &str| {
+        let (year, month, day) = Date(digits(Some(part))?).parts();
+        // Session time ends in 2262.
+        let exists = (1_970..2_200).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+        if exists { Ok((year, month, day)) } else { Err(broken()) }
+    };
     if let Some(local) = s.strip_suffix(" US/Eastern") {
-        let (date, time) = local.split_once(' ').ok_or_else(broken)?;
+        let (day, time) = local.split_once(' ').ok_or_else(broken)?;
         let mut parts = time.split(':');
-        let (year, month, day) = Date(digits(Some(date))?).parts();
+        let (year, month, day) = date(day)?;
         let (hour, minute) = (digits(parts.next())?, digits(parts.next())?);
         let second = digits(parts.next())?;
+        if hour > 23 || minute > 59 || second > 60 {
+            return Err(broken());
+        }
         return Ok(from_new_york(Civil { year, month, day, hour, minute, second }));
     }
     if s.len() == 8 {
-        return Ok(Date(digits(Some(s))?).at(0, 0));
+        let (year, month, day) = date(s)?;
+        return Ok(Date::of(year, month, day).at(0, 0));
     }
     s.parse::<i64>().map(SessionTime::from_secs).map_err(|_| broken())
 }

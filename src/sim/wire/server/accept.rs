@@ -6,6 +6,7 @@ use super::reader;
 use crate::sim::api::{ConnId, Door};
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
@@ -58,7 +59,12 @@ fn start_reader(conn: ConnId, socket: TcpStream, shared: &Arc<Shared>) -> io::Re
     shared.connections.fetch_add(1, Ordering::AcqRel);
     let mine = Arc::clone(shared);
     let started = thread::Builder::new().name(format!("gw-read-{}", conn.0)).spawn(move || {
-        reader::run(conn, socket, &mine);
+        // A defect of a decoder costs its own client and no other.
+        let served = panic::catch_unwind(AssertUnwindSafe(|| reader::run(conn, socket, &mine)));
+        if served.is_err() {
+            tracing::error!(conn = conn.0, "disconnected: the connection's reader thread had panicked");
+            mine.abandon(conn);
+        }
         mine.connections.fetch_sub(1, Ordering::AcqRel);
     });
     if started.is_err() {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Connections that have not said startApi yet. One more ends the oldest of them, so that those who never say it can't
@@ -112,6 +112,16 @@ impl Shared {
         self.links.lock().remove(&conn);
     }
 
+    /// Ends what a reader left behind that did not end as it should.
+    pub(super) fn abandon(&self, conn: ConnId) {
+        self.opened(conn);
+        let link = self.links.lock().remove(&conn);
+        if let Some(link) = link {
+            link.kill();
+            self.forward(conn, Request::Disconnected);
+        }
+    }
+
     /// Before a writer's thread starts.
     pub(super) fn writer_starts(&self) {
         self.writers.fetch_add(1, Ordering::AcqRel);
@@ -163,6 +173,10 @@ impl Shared {
 pub(super) enum Chunk {
     /// Whole frames.
     Bytes(Vec<u8>),
+    /// From here on at most so many bytes in one write (0 = as many as there are), and a pause after it.
+    Slice(usize, Duration),
+    /// From here on nothing is read or written.
+    Hang,
     /// End the connection.
     Close,
 }
@@ -179,10 +193,6 @@ pub(super) struct Link {
     state: AtomicU8,
     /// Neither read nor written any more: a scenario's doing.
     hung: AtomicBool,
-    /// Bytes of one write, 0 = as many as there are.
-    slice_bytes: AtomicUsize,
-    /// Wall milliseconds after each write.
-    pause_ms: AtomicU64,
 }
 
 /// The writer's ends of a link's queues.
@@ -221,8 +231,6 @@ impl Link {
             queued_bytes_max,
             state: AtomicU8::new(OPEN),
             hung: AtomicBool::new(false),
-            slice_bytes: AtomicUsize::new(0),
-            pause_ms: AtomicU64::new(0),
         };
         (Arc::new(link), WriterEnds { chunks: chunks_out, recycled: recycled_in })
     }
@@ -235,8 +243,16 @@ impl Link {
         self.state.load(Ordering::Acquire) == CLOSED
     }
 
+    /// Queues a misdeed behind what was pushed before.
+    pub(super) fn misbehave(&self, chunk: Chunk) {
+        // A full queue means that the client has stopped reading: it is about to be disconnected.
+        drop(self.chunks.try_send(chunk));
+    }
+
+    /// The connection hangs until it ends.
     pub(super) fn hang(&self) {
         self.hung.store(true, Ordering::Release);
+        self.wait_while_hung();
     }
 
     /// Waits as long as the connection hangs and lives.
@@ -244,17 +260,6 @@ impl Link {
         while self.hung.load(Ordering::Acquire) && self.is_open() {
             std::thread::park_timeout(WAIT_STEP);
         }
-    }
-
-    pub(super) fn slice(&self, bytes: usize, pause_ms: u64) {
-        self.pause_ms.store(pause_ms, Ordering::Release);
-        self.slice_bytes.store(bytes, Ordering::Release);
-    }
-
-    /// Bytes of one write, 0 = as many as there are; the pause after it.
-    pub(super) fn slices(&self) -> (usize, Duration) {
-        let pause = Duration::from_millis(self.pause_ms.load(Ordering::Acquire));
-        (self.slice_bytes.load(Ordering::Acquire), pause)
     }
 
     /// Nothing more can be written.

@@ -13,12 +13,13 @@ use super::handshake::VERSION_MAX;
 use crate::clock::SessionTime;
 use crate::sim::api::{ConnId, Outgoing, Request, Response, WireFault};
 use crossbeam::channel::{Receiver, bounded};
-use link::{Link, Shared};
+use link::{Chunk, Link, Shared};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Connections at one time, those in the handshake included. One more is closed at once.
 pub const CONNECTIONS_MAX: usize = 32;
@@ -162,11 +163,11 @@ impl Server {
             // What was said before is said as before.
             WireFault::Slice { bytes, pause_ms } => {
                 outbox.hand_over();
-                outbox.link.slice(bytes, pause_ms);
+                outbox.link.misbehave(Chunk::Slice(bytes, Duration::from_millis(pause_ms)));
             }
             WireFault::Hang => {
                 outbox.hand_over();
-                outbox.link.hang();
+                outbox.link.misbehave(Chunk::Hang);
             }
             WireFault::Door(_) => {}
         }

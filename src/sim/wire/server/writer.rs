@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// Bytes that one write joins at most; a chunk that is longer goes alone.
 const JOIN_BYTES_MAX: usize = 256 * 1024;
@@ -35,44 +36,63 @@ pub(super) fn spawn(
     started
 }
 
-/// Writes it all, in the slices that a scenario may have asked for.
-fn write(socket: &mut TcpStream, bytes: &[u8], link: &Link) -> io::Result<()> {
-    let (length, pause) = link.slices();
-    if length == 0 && pause.is_zero() {
-        return socket.write_all(bytes);
-    }
-    for slice in bytes.chunks(if length == 0 { bytes.len() } else { length }) {
-        if link.is_closed() {
-            return Ok(());
+/// How bytes are written: a scenario may ask for slices, 0 = as many bytes as there are, with a pause after each.
+#[derive(Clone, Copy, Default)]
+struct Pace {
+    bytes: usize,
+    pause: Duration,
+}
+
+impl Pace {
+    fn write(self, socket: &mut TcpStream, bytes: &[u8], link: &Link) -> io::Result<()> {
+        if self.bytes == 0 && self.pause.is_zero() {
+            return socket.write_all(bytes);
         }
-        socket.write_all(slice)?;
-        if !pause.is_zero() {
-            thread::park_timeout(pause);
+        for slice in bytes.chunks(if self.bytes == 0 { bytes.len() } else { self.bytes }) {
+            if link.is_closed() {
+                return Ok(());
+            }
+            socket.write_all(slice)?;
+            if !self.pause.is_zero() {
+                thread::park_timeout(self.pause);
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn run(mut socket: TcpStream, ends: &WriterEnds, link: &Link) -> io::Result<()> {
-    let mut close = false;
-    while !close {
+    let mut pace = Pace::default();
+    let mut next = None;
+    loop {
         // The link owns the sending side, so that this ends only by `Close`.
-        let Ok(Chunk::Bytes(mut bytes)) = ends.chunks.recv() else { break };
+        let chunk = next.take().or_else(|| ends.chunks.recv().ok());
+        let mut bytes = match chunk {
+            Some(Chunk::Bytes(bytes)) => bytes,
+            Some(Chunk::Slice(bytes, pause)) => {
+                pace = Pace { bytes, pause };
+                continue;
+            }
+            Some(Chunk::Hang) => {
+                link.hang();
+                continue;
+            }
+            Some(Chunk::Close) | None => break,
+        };
         while bytes.len() < JOIN_BYTES_MAX {
             match ends.chunks.try_recv() {
                 Ok(Chunk::Bytes(more)) => {
                     bytes.extend_from_slice(&more);
                     ends.recycle(more);
                 }
-                Ok(Chunk::Close) => {
-                    close = true;
+                Ok(other) => {
+                    next = Some(other);
                     break;
                 }
                 Err(_) => break,
             }
         }
-        link.wait_while_hung();
-        write(&mut socket, &bytes, link)?;
+        pace.write(&mut socket, &bytes, link)?;
         link.written(bytes.len());
         ends.recycle(bytes);
     }
