@@ -4,11 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::clock::{Clock, MILLISECOND};
-use crate::decision::config::{Calibration, ScoreScale};
-use crate::domain::{Family, Horizon};
+use crate::clock::{Clock, MILLISECOND, ScaledClock};
 use crate::features::schema;
-use crate::inference::{InferenceConfig, InferenceStage, Registry, Runtime, SchemaRef, ZooCalibration};
+use crate::inference::{InferenceConfig, InferenceStage, Registry, Runtime, SchemaRef};
+use crate::message::Calibration;
 
 /// A checked zoo, ready to become a stage.
 pub struct Zoo {
@@ -31,7 +30,7 @@ impl Zoo {
         let runtime = Runtime::load()?;
         let hash = schema::hash();
         let registry = Registry::load(dir, &schema_ref(&hash), &runtime)?;
-        let calibration = calibration(registry.calibration());
+        let calibration = *registry.calibration();
         let name = format!("{} ({})", registry.zoo(), registry.manifest_sha256().get(..12).unwrap_or("?"));
         let models = registry.models().len();
         Ok(Self { runtime, registry, calibration, name, models })
@@ -47,7 +46,7 @@ impl Zoo {
     /// # Errors
     /// A model fails its warm-up pass.
     pub fn into_stage<C: Clock>(self, symbols: usize, budget_ms: u32, clock: C) -> Result<InferenceStage<C>> {
-        let config = InferenceConfig { max_rows: symbols, budget: i64::from(budget_ms) * MILLISECOND };
+        let config = InferenceConfig { max_rows: symbols, budget: i64::from(budget_ms) * MILLISECOND, keep: true };
         InferenceStage::new(self.registry, &self.runtime, config, clock).context("warming the models up")
     }
 }
@@ -59,7 +58,7 @@ impl Zoo {
 #[allow(clippy::print_stdout, reason = "the report is this command's output")]
 pub fn verify(dir: &Path) -> Result<()> {
     let hash = schema::hash();
-    let report = crate::inference::verify(dir, &schema_ref(&hash))?;
+    let report = crate::inference::verify(dir, &schema_ref(&hash), &ScaledClock::real_time())?;
     println!("{report}");
     ensure!(report.is_good(), "some models failed; restore them from version control or train the zoo again");
     Ok(())
@@ -67,14 +66,4 @@ pub fn verify(dir: &Path) -> Result<()> {
 
 const fn schema_ref(hash: &str) -> SchemaRef<'_> {
     SchemaRef { version: schema::VERSION, hash, columns: &schema::NAMES }
-}
-
-fn calibration(zoo: &ZooCalibration) -> Calibration {
-    let mut scales = [[None; Horizon::COUNT]; Family::COUNT];
-    for (family, row) in &zoo.families {
-        scales[family.index()] = row.map(|s| s.map(|s| ScoreScale { mean: s.mean, std: s.std }));
-    }
-    // A horizon without a fitted slope is worth nothing: doubt rejects.
-    let slope = zoo.slope.map(|s| if s.is_finite() { s.max(0.0) } else { 0.0 });
-    Calibration { scales, slope }
 }
