@@ -17,6 +17,7 @@ pub mod sinks;
 pub mod stages;
 pub mod train_export;
 pub mod zoo;
+pub mod zoo_watch;
 
 use std::path::Path;
 use std::process::ExitCode;

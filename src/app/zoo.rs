@@ -1,31 +1,38 @@
-//! Loads the models with ONNX Runtime and hands each stage what it needs of them; `models verify`.
+//! Loads the models and hands each stage what it needs of them; `models verify`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use super::zoo_watch::ZooWatch;
 use crate::clock::{Clock, MILLISECOND, ScaledClock};
 use crate::features::schema;
-use crate::inference::{InferenceConfig, InferenceStage, Registry, Runtime, SchemaRef};
+use crate::inference::{DeadlineClock, Engine, InferenceConfig, InferenceStage, Registry, Runtime, SchemaRef};
 use crate::message::Calibration;
+
+/// What is said of a zoo without its quorum.
+pub(super) const NO_QUORUM: &str = "a horizon has fewer families than the zoo's quorum asks for";
 
 /// A checked zoo, ready to become a stage.
 pub struct Zoo {
     runtime: Runtime,
     registry: Registry,
+    folder: PathBuf,
     /// How decision reads the scores.
     pub calibration: Calibration,
     /// Name of the zoo, and the hash of its manifest.
     pub name: String,
-    /// Models in it.
+    /// Models that passed every check.
     pub models: usize,
+    /// Models that did not, each as a sentence.
+    pub quarantined: Vec<String>,
 }
 
 impl Zoo {
-    /// Loads ONNX Runtime and every model of `dir`.
+    /// Loads ONNX Runtime and every model of `dir`. A model that fails a check is quarantined by name.
     ///
     /// # Errors
-    /// The first thing that fails a check, with the fix.
+    /// What is wrong with the zoo as a whole, with the fix.
     pub fn load(dir: &Path) -> Result<Self> {
         let runtime = Runtime::load()?;
         let hash = schema::hash();
@@ -33,7 +40,8 @@ impl Zoo {
         let calibration = *registry.calibration();
         let name = format!("{} ({})", registry.zoo(), registry.manifest_sha256().get(..12).unwrap_or("?"));
         let models = registry.models().len();
-        Ok(Self { runtime, registry, calibration, name, models })
+        let quarantined = registry.quarantined().iter().map(ToString::to_string).collect();
+        Ok(Self { runtime, registry, folder: dir.to_path_buf(), calibration, name, models, quarantined })
     }
 
     /// Version of ONNX Runtime and where it was found.
@@ -41,13 +49,29 @@ impl Zoo {
         format!("ONNX Runtime {} at {}", self.runtime.version(), self.runtime.path().display())
     }
 
-    /// The inference stage, warmed up.
+    /// The engine, warmed up.
     ///
     /// # Errors
-    /// A model fails its warm-up pass.
-    pub fn into_stage<C: Clock>(self, symbols: usize, budget_ms: u32, clock: C) -> Result<InferenceStage<C>> {
-        let config = InferenceConfig { max_rows: symbols, budget: i64::from(budget_ms) * MILLISECOND, keep: true };
-        InferenceStage::new(self.registry, &self.runtime, config, clock).context("warming the models up")
+    /// The inputs' matrices can't be made.
+    pub fn into_engine(self, config: InferenceConfig, clock: &impl DeadlineClock) -> Result<Engine> {
+        Engine::new(self.registry, &self.runtime, config, clock).context("warming the models up")
+    }
+
+    /// The inference stage, warmed up, and what watches its zoo.
+    ///
+    /// # Errors
+    /// The inputs' matrices can't be made.
+    pub fn into_stage<C: Clock>(
+        self,
+        symbols: usize,
+        budget_ms: u32,
+        clock: C,
+    ) -> Result<(InferenceStage<C>, ZooWatch)> {
+        let config = InferenceConfig { budget: i64::from(budget_ms) * MILLISECOND, ..InferenceConfig::new(symbols) };
+        let mut stage = InferenceStage::new(self.registry, &self.runtime, config, clock)?;
+        let port = stage.swap_port();
+        let watch = ZooWatch::new(self.folder, config, port, stage.engine().health());
+        Ok((stage, watch))
     }
 }
 
