@@ -2,8 +2,10 @@
 
 mod inference_support;
 
+use ibkr_trader::clock::{SessionTime, VirtualClock};
 use ibkr_trader::domain::{Family, Horizon};
-use ibkr_trader::inference::{Registry, SchemaRef, ScoreScale, verify};
+use ibkr_trader::inference::{Evaluator, Registry, SchemaRef, verify};
+use ibkr_trader::message::ScoreScale;
 use inference_support::{SCHEMA, Zoo, fixtures, runtime};
 use serde_json::json;
 
@@ -30,9 +32,13 @@ fn the_good_zoo_loads_with_its_calibration_and_ranges() {
         assert!((found - expected).abs() < 1e-7, "{found} against {expected}");
     }
     let m5_only = [Some(ScoreScale { mean: 0.25, std: 0.5 }), None, None, None, None];
-    assert_eq!(calibration.families[0], (Family::LightGbm, m5_only));
-    assert_eq!(calibration.families[1].0, Family::Mlp);
-    assert_eq!(calibration.families[1].1[Horizon::M60.index()], Some(ScoreScale { mean: 0.25, std: 1.0 }));
+    assert_eq!(calibration.scales[Family::LightGbm.index()], m5_only);
+    let mlp = calibration.scales[Family::Mlp.index()];
+    assert_eq!(mlp[Horizon::M60.index()], Some(ScoreScale { mean: 0.25, std: 1.0 }));
+    assert_eq!(calibration.scales.iter().flatten().flatten().count(), 6);
+    assert!(registry.quarantined().is_empty());
+    let evaluators: Vec<_> = registry.models().iter().map(|m| m.evaluator()).collect();
+    assert_eq!(evaluators, [Evaluator::OnnxRuntime, Evaluator::Trees]);
     assert_eq!(registry.ranges().iter().map(|r| r.column).collect::<Vec<_>>(), [0, 1, 2]);
     assert!(registry.models().iter().all(|m| m.golden_max_diff < 1e-6));
     assert_eq!(runtime.version(), "1.31.1");
@@ -62,7 +68,7 @@ fn damaged_files_with_a_manifest_that_vouches_for_them() {
     refused(&["model linear", "ONNX Runtime can't load it"], |zoo| zoo.put("linear.onnx", 0, b""));
     refused(&["model linear", "ONNX Runtime can't load it"], |zoo| zoo.put("linear.onnx", 0, &[0xA5; 300]));
     // One weight changed: it loads, and only the golden vector sees it.
-    refused(&["model linear", "golden row 0", "5 minutes"], |zoo| {
+    refused(&["model linear", "golden row 0", "score:5"], |zoo| {
         let mut bytes = std::fs::read(zoo.file("linear.onnx")).unwrap();
         let weight = 0.5_f32.to_le_bytes();
         let at = bytes.windows(4).position(|w| w == weight).unwrap();
@@ -82,9 +88,15 @@ fn ends_that_do_not_fit_the_manifest() {
     // NaN from finite golden inputs: the logarithm of a negative number.
     refused(&["model linear", "golden row 0 gives NaN"], |zoo| {
         zoo.swap_linear("log.onnx");
-        zoo.model(0)["golden"]["x"].as_array_mut().unwrap().remove(0);
-        zoo.model(0)["golden"]["y"].as_array_mut().unwrap().remove(0);
+        for rows in ["x", "y"] {
+            zoo.model(0)["golden"][rows][0] = zoo.model(0)["golden"][rows][1].clone();
+        }
     });
+    refused(&["model linear", "operator sets ai.onnx 17, ai.onnx.ml 3", "says ai.onnx 16"], |zoo| {
+        zoo.model(0)["opset"] = json!({"": 16});
+    });
+    refused(&["model linear", "opset ai.onnx 18", "up to 17"], |zoo| zoo.model(0)["opset"] = json!({"": 18}));
+    refused(&["model linear", "opset none"], |zoo| zoo.model(0)["opset"] = json!({}));
 }
 
 #[test]
@@ -103,12 +115,35 @@ fn another_schema() {
 
 #[test]
 fn a_manifest_that_contradicts_itself() {
-    refused(&["format 2 is unknown"], |zoo| zoo.manifest["format"] = json!(2));
+    refused(&["format 1 is unknown", "format 2"], |zoo| zoo.manifest["format"] = json!(1));
+    refused(&["format none is unknown"], |zoo| zoo.manifest["format"] = json!("two"));
     refused(&["1 to 160"], |zoo| zoo.manifest["models"] = json!([]));
     refused(&["two models are called tree_m5"], |zoo| zoo.model(0)["name"] = json!("tree_m5"));
-    refused(&["model tree_m5", "second Mlp for 5 minutes"], |zoo| zoo.model(1)["family"] = json!("mlp"));
+    refused(&["model tree_m5", "second mlp for 5 minutes"], |zoo| zoo.model(1)["family"] = json!("mlp"));
     refused(&["not a manifest", "unknown variant"], |zoo| zoo.model(1)["family"] = json!("oracle"));
-    refused(&["model tree_m5", "horizons [7]"], |zoo| zoo.model(1)["horizons"] = json!([7]));
+    refused(&["model tree_m5", "\"score:7\" is none that"], |zoo| zoo.model(1)["columns"] = json!(["score:7"]));
+    refused(&["model tree_m5", "\"score:05\" is none that"], |zoo| zoo.model(1)["columns"] = json!(["score:05"]));
+    refused(&["model tree_m5", "no inputs or no columns"], |zoo| zoo.model(1)["columns"] = json!([]));
+    refused(&["model linear", "a column stands twice"], |zoo| zoo.model(0)["columns"][1] = json!("score:5"));
+    refused(&["model tree_m5", "must have a score: column"], |zoo| {
+        zoo.model(1)["columns"] = json!(["realism"]);
+        (zoo.model(1)["score_mean"], zoo.model(1)["score_std"]) = (json!([]), json!([]));
+    });
+    refused(&["model tree_m5", "a forecast without a family"], |zoo| {
+        zoo.model(1).as_object_mut().unwrap().remove("family");
+        zoo.manifest["shed_order"] = json!(["mlp"]);
+    });
+    refused(&["model tree_m5", "a barrier model has no family"], |zoo| zoo.model(1)["kind"] = json!("barrier"));
+    refused(&["shed_order names gan"], |zoo| zoo.manifest["shed_order"] = json!(["gan"]));
+    refused(&["shed_order names mlp twice"], |zoo| zoo.manifest["shed_order"] = json!(["mlp", "mlp"]));
+    refused(&["quorum of an unknown horizon \"7\""], |zoo| zoo.manifest["quorum"]["7"] = json!(1));
+    refused(&["the quorum of 5 minutes is 17"], |zoo| zoo.manifest["quorum"]["5"] = json!(17));
+    refused(&["the quorum of 60 minutes is 0"], |zoo| {
+        zoo.manifest["quorum"].as_object_mut().unwrap().remove("60");
+    });
+    refused(&["not a manifest", "missing field `quorum`"], |zoo| {
+        zoo.manifest.as_object_mut().unwrap().remove("quorum");
+    });
     refused(&["model linear", "score_std", "5 values"], |zoo| zoo.model(0)["score_std"] = json!([1.0]));
     refused(&["model tree_m5", "score_std is not positive"], |zoo| zoo.model(1)["score_std"] = json!([0.0]));
     refused(&["model linear predicts 30 minutes, which has no calibration"], |zoo| {
@@ -128,11 +163,18 @@ fn a_manifest_that_contradicts_itself() {
 
 #[test]
 fn a_golden_vector_that_says_something_else() {
-    refused(&["model tree_m5", "0 rows of x and 3 of y"], |zoo| zoo.model(1)["golden"]["x"] = json!([]));
+    refused(&["model tree_m5", "0 rows of x and 8 of y", "8 or more"], |zoo| zoo.model(1)["golden"]["x"] = json!([]));
     refused(&["model tree_m5", "rows of another width"], |zoo| zoo.model(1)["golden"]["x"][2] = json!([1.0]));
     refused(&["model tree_m5", "golden row 1", "training saw 9"], |zoo| {
         zoo.model(1)["golden"]["y"][1] = json!([9.0]);
     });
+    refused(&["model tree_m5", "7 rows of x and 7 of y"], |zoo| {
+        for rows in ["x", "y"] {
+            zoo.model(1)["golden"][rows].as_array_mut().unwrap().pop();
+        }
+    });
+    refused(&["model tree_m5", "golden vector is not finite"], |zoo| zoo.model(1)["golden"]["y"][1] = json!([1e39]));
+    refused(&["not a manifest", "invalid type: null"], |zoo| zoo.model(1)["golden"]["y"][1] = json!([null]));
     // The two inputs swapped: same shape, other features.
     refused(&["model tree_m5", "golden row"], |zoo| {
         for row in zoo.model(1)["golden"]["x"].as_array_mut().unwrap() {
@@ -150,20 +192,59 @@ fn no_manifest_at_all() {
 }
 
 #[test]
+fn scores_as_inputs() {
+    let rich = |words: &[&str], damage: &dyn Fn(&mut Zoo)| {
+        let Some(runtime) = runtime() else { return };
+        let mut zoo = Zoo::rich();
+        damage(&mut zoo);
+        let message = zoo.error(&runtime);
+        assert!(words.iter().all(|w| message.contains(w)), "{message:?}");
+    };
+    rich(&[], &|_| ());
+    rich(&["model stack_m5", "\"z:mlp:7\" is no feature"], &|z| z.model(0)["inputs"][1] = json!("z:mlp:7"));
+    rich(&["model stack_m5", "\"z:oracle:5\" is no feature"], &|z| z.model(0)["inputs"][1] = json!("z:oracle:5"));
+    rich(&["model stack_m5", "\"z:light_gbm:30\" is a score that no model"], &|z| {
+        z.model(0)["inputs"][0] = json!("z:light_gbm:30");
+    });
+    rich(&["z: inputs of ensemble form a circle"], &|z| z.model(0)["inputs"][1] = json!("z:ensemble:5"));
+    rich(&["z: inputs of ensemble, light_gbm form a circle"], &|z| z.model(2)["inputs"][0] = json!("z:ensemble:5"));
+    rich(&["model gan is the second that gives anomaly"], &|z| z.model(5)["columns"][5] = json!("anomaly"));
+    rich(&["model barriers", "\"p:will_fly\" is none that"], &|z| z.model(6)["columns"][0] = json!("p:will_fly"));
+    rich(&["model barriers", "p: columns only"], &|z| z.model(6)["columns"][0] = json!("realism"));
+}
+
+#[test]
+fn a_bad_model_is_quarantined_by_name_and_the_others_stay() {
+    let Some(runtime) = runtime() else { return };
+    let mut zoo = Zoo::rich();
+    zoo.put("vae.onnx", 4, b"garbage");
+    zoo.model(3)["sha256"] = json!("00");
+    let registry = zoo.load(&runtime).unwrap();
+    let names: Vec<&str> = registry.quarantined().iter().map(|q| q.name.as_str()).collect();
+    assert_eq!(names, ["quantile_m5", "vae"]);
+    let order: Vec<&str> = registry.models().iter().map(|m| m.name.as_str()).collect();
+    assert_eq!(order, ["linear", "tree_m5", "stack_m5", "gan", "barriers"], "the stacker follows what it reads");
+}
+
+#[test]
 fn verify_reports_every_model_instead_of_the_first() {
     let Some(runtime) = runtime() else { return };
-    let report = verify(&fixtures().join("good"), &SCHEMA).unwrap();
+    let clock = VirtualClock::at(SessionTime(0));
+    let report = verify(&fixtures().join("rich"), &SCHEMA, &clock).unwrap();
     assert!(report.is_good(), "{report}");
 
     let mut zoo = Zoo::copy();
     zoo.swap_linear("other_names.onnx");
     zoo.model(1)["sha256"] = json!("00");
-    assert!(zoo.load(&runtime).is_err());
+    assert_eq!(zoo.load(&runtime).unwrap().quarantined().len(), 2);
     let other = SchemaRef { version: 2, ..SCHEMA };
-    let report = verify(zoo.path(), &other).unwrap();
+    let report = verify(zoo.path(), &other, &clock).unwrap();
     assert!(!report.is_good());
     assert_eq!(report.problems.len(), 1);
     assert!(report.models.iter().all(|m| m.outcome.is_err()));
     let text = report.to_string();
-    assert!(text.contains("BAD  linear") && text.contains("BAD  tree_m5"), "{text}");
+    assert!(
+        text.contains("QUARANTINED  linear") && text.contains("QUARANTINED  tree_m5") && text.contains("2 quarantined"),
+        "{text}"
+    );
 }

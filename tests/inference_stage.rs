@@ -2,31 +2,39 @@
 
 mod inference_support;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 use ibkr_trader::clock::{Clock, MILLISECOND, SessionTime, VirtualClock};
-use ibkr_trader::domain::{Family, Horizon, SymbolId};
-use ibkr_trader::inference::{DeadlineClock, InferenceStage, InferenceStats};
-use ibkr_trader::message::Cycle;
+use ibkr_trader::domain::{Barrier, Family, Horizon, SymbolId};
+use ibkr_trader::inference::{DeadlineClock, Engine, InferenceConfig, InferenceStage, InferenceStats};
+use ibkr_trader::message::{Aux, Cycle};
 use ibkr_trader::pipeline::{Outbox, Stage};
 use inference_support::{Zoo, runtime};
 use proptest::prelude::*;
 
 const PREDICTION_COLUMNS: usize = Family::COUNT * Horizon::COUNT;
 
-/// Advances by a fixed step at every reading.
+/// Advances by a step at every reading.
 #[derive(Clone, Default)]
 struct Stepping {
     now_ns: Rc<Cell<u64>>,
-    step_ns: u64,
-    readings: Rc<RefCell<u32>>,
+    step_ns: Rc<Cell<u64>>,
+}
+
+impl Stepping {
+    fn set_step_ms(&self, ms: i64) {
+        self.step_ns.set((ms * MILLISECOND).unsigned_abs());
+    }
+
+    fn pass_s(&self, seconds: u64) {
+        self.now_ns.set(self.now_ns.get() + seconds * 1_000_000_000);
+    }
 }
 
 impl DeadlineClock for Stepping {
     fn mono_ns(&self) -> u64 {
-        self.now_ns.set(self.now_ns.get() + self.step_ns);
-        *self.readings.borrow_mut() += 1;
+        self.now_ns.set(self.now_ns.get() + self.step_ns.get());
         self.now_ns.get()
     }
 }
@@ -82,7 +90,7 @@ fn assert_scores(cycle: &Cycle, row: usize, x: [f32; 4]) {
 fn scores_land_in_their_columns_and_nowhere_else() {
     let Some(runtime) = runtime() else { return };
     let mut stage = Zoo::copy().stage(&runtime, 10, virtual_clock());
-    assert_eq!(stage.column_sets(), 2);
+    assert_eq!(stage.engine().column_sets(), 2);
     let rows = [[0.5, -1.0, 3.0, 0.1], [-0.5, 0.25, 1.5, f32::NAN]];
     let out = pass(&mut stage, cycle(&rows));
     assert!(out.in_time);
@@ -124,24 +132,73 @@ fn no_rows_and_no_usable_rows_run_no_model() {
 }
 
 #[test]
-fn a_late_pass_leaves_the_last_models_out_and_the_cycle_late() {
+fn a_late_pass_leaves_the_last_families_out_and_the_cycle_late() {
     let Some(runtime) = runtime() else { return };
-    // Readings: start, before each of the two models, at the end. 60 ms a reading: the second model is late.
-    let clock = Stepping { step_ns: 60 * MILLISECOND.unsigned_abs(), ..Stepping::default() };
+    let clock = Stepping::default();
     let mut stage = Zoo::copy().stage(&runtime, 4, clock.clone());
+    // Readings: start, after the rows are gathered, after each family. 60 ms a reading: the second family is late.
+    clock.set_step_ms(60);
     let out = pass(&mut stage, cycle(&[[0.5, -1.0, 3.0, 0.1]]));
     assert!(!out.in_time);
     assert!(out.prediction(0, Family::Mlp, Horizon::M5).is_finite());
     assert!(out.prediction(0, Family::LightGbm, Horizon::M5).is_nan());
     let stats = stage.stats();
-    assert_eq!((stats.late_cycles, stats.models_left_out), (1, 1));
+    assert_eq!((stats.late_cycles, stats.families_left_out, stats.models_left_out), (1, 1, 1));
 
-    // 40 ms a reading: every model ran, and the pass ended at 120 ms: late all the same.
-    let clock = Stepping { step_ns: 40 * MILLISECOND.unsigned_abs(), ..Stepping::default() };
-    let mut stage = Zoo::copy().stage(&runtime, 4, clock);
+    // 40 ms a reading: every family ran, and the pass ended at 120 ms: late all the same.
+    let clock = Stepping::default();
+    let mut stage = Zoo::copy().stage(&runtime, 4, clock.clone());
+    clock.set_step_ms(40);
     let out = pass(&mut stage, cycle(&[[0.5, -1.0, 3.0, 0.1]]));
     assert!(!out.in_time && out.prediction(0, Family::LightGbm, Horizon::M5).is_finite());
     assert_eq!((stage.stats().late_cycles, stage.stats().models_left_out), (1, 0));
+}
+
+#[test]
+fn a_family_that_would_be_late_is_left_out_and_the_cycle_is_in_time() {
+    let Some(runtime) = runtime() else { return };
+    let clock = Stepping::default();
+    clock.set_step_ms(20);
+    // At start each family is seen to take 20 ms.
+    let mut stage = Zoo::copy().stage(&runtime, 4, clock.clone());
+    assert!(pass(&mut stage, cycle(&[[0.5, -1.0, 3.0, 0.1]])).in_time);
+    // 90 ms are gone before the second one.
+    clock.set_step_ms(45);
+    let out = pass(&mut stage, cycle(&[[0.25, -1.0, 3.0, 0.1]]));
+    assert!(out.in_time && out.prediction(0, Family::Mlp, Horizon::M60).is_finite());
+    assert!(out.prediction(0, Family::LightGbm, Horizon::M5).is_nan());
+    assert_eq!((stage.stats().families_left_out, stage.stats().late_cycles), (1, 0));
+    let costs = stage.costs();
+    assert_eq!(costs.iter().map(|c| (c.family, c.passes)).collect::<Vec<_>>(), [("mlp", 2), ("light_gbm", 1)]);
+}
+
+#[test]
+fn repeated_lateness_sheds_families_in_the_declared_order_down_to_the_quorum_and_quiet_takes_them_back() {
+    let Some(runtime) = runtime() else { return };
+    let clock = Stepping::default();
+    let mut stage = Zoo::rich().stage(&runtime, 4, clock.clone());
+    let health = stage.engine().health();
+    let mut shed = Vec::new();
+    for i in 0..12 {
+        clock.set_step_ms(40);
+        let row = [f32::from(u8::try_from(i).unwrap()) / 16.0, -1.0, 3.0, 0.1];
+        assert!(!pass(&mut stage, cycle(&[row])).in_time);
+        shed.push(health.shed().len());
+    }
+    assert_eq!(shed, [0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2], "mlp stays: the stacker and the quorum need it");
+    assert_eq!(health.shed(), ["vae", "gan"]);
+    clock.set_step_ms(0);
+    let out = pass(&mut stage, cycle(&[[0.5, -1.0, 3.0, 0.1]]));
+    assert!(out.in_time && out.prediction(0, Family::Gan, Horizon::M5).is_nan());
+    assert!(out.aux(0, Aux::Anomaly).is_nan() && out.prediction(0, Family::Ensemble, Horizon::M5).is_finite());
+    for expected in [vec!["gan"], vec![]] {
+        clock.pass_s(601);
+        pass(&mut stage, cycle(&[[0.5, -1.0, 3.0, 0.1]]));
+        assert_eq!(health.shed(), expected);
+    }
+    let out = pass(&mut stage, cycle(&[[0.5, -1.0, 3.0, 0.1]]));
+    assert!(out.prediction(0, Family::Gan, Horizon::M5).is_finite() && out.aux(0, Aux::Anomaly).is_finite());
+    assert_eq!((stage.stats().families_shed, stage.stats().families_readmitted), (2, 2));
 }
 
 #[test]
@@ -177,7 +234,7 @@ fn a_score_that_is_no_number_is_left_out() {
     zoo.swap_linear("log.onnx");
     // At (1, 1, 1) all five linear outputs are positive, so the golden vector is finite.
     let y = linear([1.0, 1.0, 1.0, 0.0]).map(|v| f64::from(v).ln());
-    zoo.model(0)["golden"] = serde_json::json!({"x": [[1.0, 1.0, 1.0]], "y": [y]});
+    zoo.model(0)["golden"] = serde_json::json!({"x": vec![[1.0, 1.0, 1.0]; 8], "y": vec![y; 8]});
     let mut stage = zoo.stage(&runtime, 4, virtual_clock());
     let out = pass(&mut stage, cycle(&[[-0.5, 0.25, 0.0, 0.0]]));
     // Linear outputs there: -0.4, 0.05, 0.3, -0.9, 1.0; the two negative ones have no logarithm.
@@ -185,6 +242,95 @@ fn a_score_that_is_no_number_is_left_out() {
     assert!(out.prediction(0, Family::Mlp, Horizon::M30).is_nan());
     assert!(out.prediction(0, Family::Mlp, Horizon::M60).is_finite());
     assert_eq!(stage.stats().scores_refused, 2);
+    // Three times in a row is enough: the model is quarantined by name, and 5 minutes has one family of two left.
+    let health = stage.engine().health();
+    for i in 0..2 {
+        assert!(health.quarantined().is_empty() && health.quorum_holds());
+        let row = [-0.5 - f32::from(u8::try_from(i).unwrap()) / 8.0, 0.25, 0.0, 0.0];
+        assert!(pass(&mut stage, cycle(&[row])).in_time);
+    }
+    assert_eq!((health.quarantined(), health.quorum_holds()), (vec!["linear"], false));
+    let out = pass(&mut stage, cycle(&[[1.0, 1.0, 1.0, 0.0]]));
+    assert!(out.prediction(0, Family::Mlp, Horizon::M60).is_nan(), "it stays out");
+    assert!(out.prediction(0, Family::LightGbm, Horizon::M5).is_finite());
+    assert_eq!(stage.stats().models_quarantined, 1);
+}
+
+#[test]
+fn a_number_that_is_none_now_and_then_is_no_reason_for_quarantine() {
+    let Some(runtime) = runtime() else { return };
+    let mut zoo = Zoo::copy();
+    zoo.swap_linear("log.onnx");
+    let y = linear([1.0, 1.0, 1.0, 0.0]).map(|v| f64::from(v).ln());
+    zoo.model(0)["golden"] = serde_json::json!({"x": vec![[1.0, 1.0, 1.0]; 8], "y": vec![y; 8]});
+    let mut stage = zoo.stage(&runtime, 4, virtual_clock());
+    for i in 0..10 {
+        let bad = f32::from(u8::try_from(i).unwrap()) / 64.0;
+        let row = if i % 3 == 2 { [1.0, 1.0, 1.0 + bad, 0.0] } else { [-0.5 - bad, 0.25, 0.0, 0.0] };
+        pass(&mut stage, cycle(&[row]));
+    }
+    assert_eq!((stage.stats().models_quarantined, stage.stats().scores_refused > 0), (0, true));
+}
+
+#[test]
+fn a_model_that_takes_longer_than_all_may_together_is_quarantined_at_start() {
+    let Some(runtime) = runtime() else { return };
+    let clock = Stepping::default();
+    clock.set_step_ms(101);
+    let stage = Zoo::copy().stage(&runtime, 1, clock);
+    let health = stage.engine().health();
+    let failed = health.failed_at_load();
+    assert!(failed[0].contains("model linear") && failed[0].contains("101.0 ms"), "{failed:?}");
+    assert!(!health.quorum_holds());
+}
+
+#[test]
+fn what_models_say_beside_scores_and_scores_of_scores() {
+    let Some(runtime) = runtime() else { return };
+    let mut stage = Zoo::rich().stage(&runtime, 10, virtual_clock());
+    let rows = [[0.5, -1.0, 3.0, 0.1], [f32::NAN, 1.0, 0.5, 0.1], [-0.25, 0.5, 0.75, f32::NAN]];
+    let out = pass(&mut stage, cycle(&rows));
+    for (i, x) in [(0, rows[0]), (2, rows[2])] {
+        assert_scores(&out, i, x);
+        // mean 0.25; std 0.5 for the first score of each model.
+        let z = |score: f32| ((score - 0.25) / 0.5).clamp(-3.0, 3.0);
+        let stacked = 0.5 * z(tree(x)) + 0.25 * z(linear(x)[0]) + x[2];
+        let found = out.prediction(i, Family::Ensemble, Horizon::M5);
+        assert!((found - stacked).abs() < 1e-4, "{found} against {stacked}");
+        let anomaly = 0.5 * x[0] + x[1] + 0.75 * x[2] + 1.0;
+        assert!((out.aux(i, Aux::Anomaly) - anomaly).abs() < 1e-4 && out.aux(i, Aux::Realism).is_finite());
+        let (q10, q90) = (out.aux(i, Aux::Q10(Horizon::M5)), out.aux(i, Aux::Q90(Horizon::M5)));
+        assert!(q10 < out.prediction(i, Family::QuantileLightGbm, Horizon::M5) && q90 > q10);
+        let peak = 1.0 / (1.0 + (-(0.5 * x[0] + 0.25 * x[1] - 0.25 * x[2])).exp());
+        assert!((out.aux(i, Aux::Chance(Barrier::WillPeak5m)) - peak).abs() < 1e-5);
+        assert!(out.aux(i, Aux::LogScale(Horizon::M5)).is_nan(), "nobody gives it");
+    }
+    assert!(out.predictions[PREDICTION_COLUMNS..2 * PREDICTION_COLUMNS].iter().all(|p| p.is_nan()));
+    assert!(out.aux[Aux::COUNT..2 * Aux::COUNT].iter().all(|p| p.is_nan()));
+}
+
+#[test]
+fn another_zoo_takes_over_between_two_cycles_and_none_is_lost() {
+    let Some(runtime) = runtime() else { return };
+    let mut stage = Zoo::copy().stage(&runtime, 4, virtual_clock());
+    let mut port = stage.swap_port();
+    let row = [0.5, -1.0, 3.0, 0.1];
+    let before = pass(&mut stage, cycle(&[row]));
+    assert!(before.recalibration.is_none() && before.prediction(0, Family::Gan, Horizon::M5).is_nan());
+    let next = Zoo::rich().stage(&runtime, 4, virtual_clock());
+    let expected = *next.engine().calibration();
+    port.offer(Box::new(
+        Engine::new(Zoo::rich().load(&runtime).unwrap(), &runtime, InferenceConfig::new(4), &virtual_clock()).unwrap(),
+    ))
+    .unwrap();
+    let after = pass(&mut stage, cycle(&[row]));
+    assert_eq!(after.recalibration, Some(expected));
+    assert!(after.in_time && after.prediction(0, Family::Gan, Horizon::M5).is_finite());
+    assert_scores(&after, 0, row);
+    assert_eq!(port.take_retired().map(|e| e.zoo().to_owned()).as_deref(), Some("fixtures"));
+    let third = pass(&mut stage, cycle(&[row]));
+    assert!(third.recalibration.is_none(), "told once");
+    assert_eq!((stage.stats().swaps, stage.stats().cycles, stage.engine().zoo()), (1, 3, "rich"));
 }
 
 #[test]
@@ -234,4 +380,66 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Rows whose inputs did not change are not computed again, and nobody can tell by the outputs.
+    #[test]
+    fn kept_outputs_are_those_of_a_fresh_pass(
+        steps in prop::collection::vec(
+            prop::collection::vec((0_usize..6, prop_oneof![9 => 0_u8..4, 1 => Just(9)]), 0..8), 2..8),
+    ) {
+        if let Some(runtime) = runtime() {
+            let value = |v: u8| if v == 9 { f32::NAN } else { f32::from(v) / 2.0 };
+            let stage = |keep| {
+                let config = InferenceConfig { keep, ..InferenceConfig::new(6) };
+                InferenceStage::new(Zoo::rich().load(&runtime).unwrap(), &runtime, config, virtual_clock()).unwrap()
+            };
+            let (mut keeping, mut fresh) = (stage(true), stage(false));
+            let mut rows = [[0.5_f32, -1.0, 1.5, 0.0]; 6];
+            for (step, changes) in steps.iter().enumerate() {
+                for (i, (row, v)) in changes.iter().enumerate() {
+                    rows[*row][i % 3] = value(*v);
+                }
+                // Every third cycle lacks a symbol.
+                let present = if step % 3 == 2 { &rows[1..] } else { &rows[..] };
+                let made = |first: u16| {
+                    let mut c = cycle(present);
+                    (0..c.rows).for_each(|r| c.symbols[r] = SymbolId(first + u16::try_from(r).unwrap()));
+                    c
+                };
+                let first = u16::from(step % 3 == 2);
+                let (kept, plain) = (pass(&mut keeping, made(first)), pass(&mut fresh, made(first)));
+                let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                prop_assert_eq!(bits(&kept.predictions), bits(&plain.predictions));
+                prop_assert_eq!(bits(&kept.aux), bits(&plain.aux));
+            }
+            prop_assert_eq!(fresh.stats().rows_kept, 0);
+            let quiet = pass(&mut keeping, cycle(&rows));
+            let again = pass(&mut keeping, cycle(&rows));
+            prop_assert_eq!(quiet.predictions.iter().filter(|p| p.is_finite()).count(),
+                again.predictions.iter().filter(|p| p.is_finite()).count());
+            let whole = rows.iter().filter(|r| r[..3].iter().all(|x| x.is_finite())).count() as u64;
+            prop_assert!(keeping.stats().rows_kept >= whole);
+        }
+    }
+}
+
+#[test]
+fn symbols_out_of_order_or_twice_are_computed_every_time() {
+    let Some(runtime) = runtime() else { return };
+    let mut stage = Zoo::rich().stage(&runtime, 4, virtual_clock());
+    let rows = [[0.5, -1.0, 3.0, 0.1], [0.25, 0.5, 1.0, 0.1]];
+    for symbols in [[1, 0], [1, 1], [0, 9]] {
+        for _ in 0..2 {
+            let mut c = cycle(&rows);
+            (c.symbols[0], c.symbols[1]) = (SymbolId(symbols[0]), SymbolId(symbols[1]));
+            let out = pass(&mut stage, c);
+            assert_scores(&out, 0, rows[0]);
+            assert_scores(&out, 1, rows[1]);
+        }
+    }
+    assert_eq!(stage.stats().rows_kept, 0);
 }

@@ -16,6 +16,7 @@ use super::session::REASONS;
 use super::sinks::{BrokerView, FINAL_LISTS, FeedSink};
 use super::stages::{self, Plan};
 use super::zoo::Zoo;
+use super::zoo_watch::ZooWatch;
 use super::{load, market_of};
 use crate::broker::port::MarketSink;
 use crate::clock::{MINUTE, Nanos, SECOND, SessionTime, VirtualClock};
@@ -31,7 +32,7 @@ use crate::pipeline::group::Group;
 use crate::pipeline::ring::{Rx, Tx};
 use crate::pipeline::wiring::{Outside, wire};
 use crate::pipeline::{GRID, GroupSpec, StageName, Topology, Wait};
-use crate::routing::{Command, Control, DisarmReason, Fact, ReconcileQuery};
+use crate::routing::{Command, Control, DisarmReason, Fact, Mode, ReconcileQuery};
 use crate::sim::market::MarketSource;
 use crate::sim::referee::Audit;
 use crate::sim::venue::VenueConfig;
@@ -152,6 +153,8 @@ struct Lockstep {
     view: BrokerView,
     counters: Arc<Counters>,
     open_orders: BTreeSet<OrderId>,
+    /// Read at the start only: a folder that changes under way must not change the bytes.
+    zoo: ZooWatch,
 }
 
 impl Lockstep {
@@ -170,7 +173,7 @@ impl Lockstep {
             instruments: &instruments,
         };
         let (journal, recovered, epoch) = JournalMachine::open(SimDisk::new(), settings.journal.clone(), &info)?;
-        let stages = stages::build(settings, zoo, &instruments, &plan, epoch, &recovered, &clock)?;
+        let (stages, zoo) = stages::build(settings, zoo, &instruments, &plan, epoch, &recovered, &clock)?;
         // Lockstep is the group that holds all five stages.
         let all = GroupSpec { stages: StageName::ALL.to_vec(), core: -1, wait: Wait::Spin };
         let topology = Topology { groups: vec![all] };
@@ -194,6 +197,7 @@ impl Lockstep {
             view: BrokerView::default(),
             counters,
             open_orders: BTreeSet::new(),
+            zoo,
         })
     }
 
@@ -207,6 +211,9 @@ impl Lockstep {
         self.bridge.subscribe(now);
         for kind in FINAL_LISTS {
             self.bridge.ask(now, kind);
+        }
+        if !self.zoo.quorum_holds() {
+            self.control(Control::Mode(Mode::Observe))?;
         }
         self.control(Control::Arm)?;
         self.next_timer = now.floor_to(GRID) + GRID;

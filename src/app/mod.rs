@@ -22,6 +22,7 @@ mod state_file;
 pub mod train_export;
 pub mod venue_options;
 pub mod zoo;
+pub mod zoo_watch;
 
 use std::path::Path;
 use std::process::ExitCode;

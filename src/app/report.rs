@@ -12,9 +12,10 @@ use super::session::SessionEnd;
 use super::sinks::BrokerView;
 use crate::config::Settings;
 use crate::domain::{Instrument, Money, Qty, SymbolId};
+use crate::inference::FamilyCost;
 use crate::telemetry::{
-    Book, Counter, Counters, Dollars, Exercised, Host, LatencyRecorder, Reconciliation, Summary, Violations,
-    write_report,
+    Book, Counter, Counters, Dollars, Exercised, FamilyLine, Host, LatencyRecorder, Reconciliation, Summary,
+    Violations, write_report,
 };
 
 /// Writes and prints the report of a session.
@@ -36,7 +37,8 @@ pub fn conclude(settings: &Settings, source: String, end: SessionEnd, audit: Opt
         audit,
         notes: end.notes,
     };
-    let summary = ending.summary();
+    let mut summary = ending.summary();
+    summary.families_us = end.families.iter().map(family_line).collect();
     let perf = Path::new(&settings.session.perf_folder);
     write_report(perf, &summary, &end.latency)?;
     println!("{}", summary.table());
@@ -44,6 +46,13 @@ pub fn conclude(settings: &Settings, source: String, end: SessionEnd, audit: Opt
     let problems: Vec<String> = end.failure.into_iter().chain(summary.problems()).collect();
     ensure!(problems.is_empty(), "the session was not clean: {}", problems.join("; "));
     Ok(())
+}
+
+/// One family's cost for the report.
+fn family_line(cost: &FamilyCost) -> (String, FamilyLine) {
+    let us = |ns: u64| ns as f64 / 1e3;
+    let (p50, p95, max) = (us(cost.p50_ns), us(cost.p95_ns), us(cost.max_ns));
+    (cost.family.to_owned(), FamilyLine { models: cost.models as u64, passes: cost.passes, p50, p95, max })
 }
 
 /// What a session leaves behind.

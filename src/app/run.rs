@@ -76,6 +76,9 @@ pub fn doctor(args: &RunArgs) -> Result<()> {
     }
     let zoo = Zoo::load(Path::new(&settings.session.models_folder))?;
     println!("models      ok: {} of zoo {}; {}", zoo.models, zoo.name, zoo.runtime());
+    for bad in &zoo.quarantined {
+        println!("models      QUARANTINED: {bad}");
+    }
     let now = ScaledClock::real_time().now();
     let today = Date::new_york(now);
     match regular_hours(today) {

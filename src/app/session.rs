@@ -15,12 +15,14 @@ use super::progress::Progress;
 use super::sinks::{BrokerView, FINAL_LISTS, FeedSink, RoutingSink};
 use super::stages::{self, Plan};
 use super::zoo::Zoo;
+use super::zoo_watch::ZooWatch;
 use crate::broker::ib::{BrokerError, IbBroker, Listing, QueryPort};
 use crate::broker::port::{Queries, Query};
 use crate::clock::{Clock, ClockFile, ScaledClock, SessionTime};
 use crate::config::Settings;
 use crate::domain::calendar::Date;
 use crate::domain::{ClientId, Instrument, ProcessEpoch};
+use crate::inference::{FamilyCost, InferenceStage, InferenceStats};
 use crate::journal::{FileDisk, JournalMachine, SendGate, SessionInfo, position_record};
 use crate::message::SnapshotKind;
 use crate::pipeline::affinity;
@@ -28,7 +30,7 @@ use crate::pipeline::group::Group;
 use crate::pipeline::ring::{Rx, Tx};
 use crate::pipeline::shell::Shell;
 use crate::pipeline::wiring::{Outside, wire};
-use crate::routing::{Control, DisarmReason, ReconcileQuery, Reject};
+use crate::routing::{Control, DisarmReason, Mode, ReconcileQuery, Reject};
 use crate::telemetry::{Counters, LatencyRecorder};
 
 /// How often the supervisor looks, wall time.
@@ -78,6 +80,8 @@ pub struct SessionEnd {
     pub speed: f64,
     /// Sentences for the reader.
     pub notes: Vec<String>,
+    /// What each family of models cost.
+    pub families: Vec<FamilyCost>,
     /// Why it ended before its time, if it did.
     pub failure: Option<String>,
 }
@@ -106,7 +110,7 @@ pub fn run(settings: &Settings, options: &SessionOptions) -> Result<SessionEnd> 
     let now = clock.now();
     let plan = Plan::new(settings, now, options.minutes)?;
     let (journal, recovered, process_epoch) = open_journal(settings, options, &instruments, now)?;
-    let stages = stages::build(settings, zoo, &instruments, &plan, process_epoch, &recovered, &clock)?;
+    let (stages, zoo_watch) = stages::build(settings, zoo, &instruments, &plan, process_epoch, &recovered, &clock)?;
     let counters = Arc::new(Counters::new(&REASONS));
     let latency = LatencyRecorder::new()?;
     let (groups, outside) = wire(stages, &topology, instruments.len(), &counters, &latency, || clock.clone());
@@ -140,6 +144,8 @@ pub fn run(settings: &Settings, options: &SessionOptions) -> Result<SessionEnd> 
         view,
         notes: Vec::new(),
         told_poison: false,
+        zoo: zoo_watch,
+        observing: false,
     };
     let failure = supervisor.trade(&broker);
     supervisor.wind_down(failure, broker, instruments, latency, speed)
@@ -160,16 +166,21 @@ struct Supervisor<'a> {
     view: Arc<Mutex<BrokerView>>,
     notes: Vec<String>,
     told_poison: bool,
+    zoo: ZooWatch,
+    observing: bool,
 }
 
 impl Supervisor<'_> {
     /// Arms and watches until the end, an interrupt, or a failure.
     fn trade(&mut self, broker: &IbBroker<ScaledClock>) -> Option<String> {
+        self.notes.extend(self.zoo.failed_at_load().iter().map(|why| format!("quarantined: {why}")));
+        self.watch_zoo();
         let _ = self.control.push(Control::Arm);
         let mut progress = Progress::new(self.clock.now(), &self.plan, self.options.quiet);
         let failure = loop {
             self.pass_queries();
             self.watch_journal();
+            self.watch_zoo();
             let now = self.clock.now();
             progress.look(now, &self.counters, self.order_path.open_orders());
             if now >= self.plan.end {
@@ -197,6 +208,17 @@ impl Supervisor<'_> {
             self.told_poison = true;
             let _ = self.control.push(Control::Disarm { reason: DisarmReason::JournalPoisoned });
             self.notes.push("the journal failed on its disk: disarmed; check the disk before the next start".into());
+        }
+    }
+
+    /// Says what is new of the zoo. Without its quorum the session observes: routing sends cancels and reductions only.
+    fn watch_zoo(&mut self) {
+        for news in self.zoo.look() {
+            tracing::warn!("{news}");
+            self.notes.push(news);
+        }
+        if !self.observing && !self.zoo.quorum_holds() {
+            self.observing = self.control.push(Control::Mode(Mode::Observe)).is_ok();
         }
     }
 
@@ -241,6 +263,9 @@ impl Supervisor<'_> {
             self.notes.push(format!("{gaps} records found no room on their way to the journal"));
         }
         self.notes.extend(missed_cycles(&groups));
+        let inference = groups.iter().find_map(|g| g.stages().inference.as_ref());
+        let families = inference.map(InferenceStage::costs).unwrap_or_default();
+        self.notes.extend(inference.and_then(|i| left_out(i.stats())));
         groups.iter().for_each(|g| latency.merge(g.latency()));
         let added_up =
             close_journal(self.order_path, self.process_epoch, &instruments, &groups, self.clock.now(), &mut latency);
@@ -254,6 +279,7 @@ impl Supervisor<'_> {
             book: added_up.map_err(|e| self.notes.push(format!("the journal could not be closed: {e:#}"))).ok(),
             speed,
             notes: self.notes,
+            families,
             failure,
         })
     }
@@ -289,6 +315,14 @@ fn missed_cycles(groups: &[Group<ScaledClock>]) -> Option<String> {
         groups.iter().filter_map(|g| g.stages().features.as_ref()).map(|f| f.counters().dropped_cycles).sum();
     (late + dropped > 0)
         .then(|| format!("{late} cycles were late and {dropped} found no free batch: nothing was decided on them"))
+}
+
+/// Families that missed a pass, in words; `None` = every family took part in every pass.
+fn left_out(stats: InferenceStats) -> Option<String> {
+    let InferenceStats { families_left_out: out, families_shed: shed, families_readmitted: back, .. } = stats;
+    (out + shed > 0).then(|| {
+        format!("families were left out of a pass for want of time {out} times; {shed} were shed, {back} taken back")
+    })
 }
 
 const fn question(kind: SnapshotKind) -> Query {

@@ -3,6 +3,7 @@
 use anyhow::{Result, anyhow};
 
 use super::zoo::Zoo;
+use super::zoo_watch::ZooWatch;
 use crate::clock::{Clock, MINUTE, SessionTime};
 use crate::config::Settings;
 use crate::decision::{DecisionStage, Window};
@@ -42,7 +43,7 @@ impl Plan {
     }
 }
 
-/// All five stages.
+/// All five stages, and what watches the zoo of the third.
 ///
 /// # Errors
 /// A model fails its warm-up, or the journal contradicts the universe.
@@ -54,17 +55,19 @@ pub fn build<C: Clock + Clone>(
     process_epoch: ProcessEpoch,
     recovered: &Recovered,
     clock: &C,
-) -> Result<Stages<C>> {
+) -> Result<(Stages<C>, ZooWatch)> {
     let symbols = instruments.len();
     let identity = Identity { process_epoch, client: ClientId(settings.broker.client_id), account_verified: true };
     let routing = RoutingStage::new(settings.routing.clone(), instruments.to_vec(), identity, recovered)
         .map_err(|e| anyhow!(e))?;
-    let calibration = zoo.calibration.clone();
-    Ok(Stages {
+    let calibration = zoo.calibration;
+    let (inference, watch) = zoo.into_stage(symbols, settings.inference.budget_ms, clock.clone())?;
+    let stages = Stages {
         feed: Some(FeedStage::new(settings.feed.clone(), symbols)),
         features: Some(FeaturesStage::new(&settings.features, symbols)),
-        inference: Some(zoo.into_stage(symbols, settings.inference.budget_ms, clock.clone())?),
+        inference: Some(inference),
         decision: Some(DecisionStage::new(settings.decision.clone(), calibration, plan.window, symbols)),
         routing: Some(routing),
-    })
+    };
+    Ok((stages, watch))
 }

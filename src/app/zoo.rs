@@ -1,40 +1,47 @@
-//! Loads the models with ONNX Runtime and hands each stage what it needs of them; `models verify`.
+//! Loads the models and hands each stage what it needs of them; `models verify`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::clock::{Clock, MILLISECOND};
-use crate::decision::config::{Calibration, ScoreScale};
-use crate::domain::{Family, Horizon};
+use super::zoo_watch::ZooWatch;
+use crate::clock::{Clock, MILLISECOND, ScaledClock};
 use crate::features::schema;
-use crate::inference::{InferenceConfig, InferenceStage, Registry, Runtime, SchemaRef, ZooCalibration};
+use crate::inference::{DeadlineClock, Engine, InferenceConfig, InferenceStage, Registry, Runtime, SchemaRef};
+use crate::message::Calibration;
+
+/// What is said of a zoo without its quorum.
+pub(super) const NO_QUORUM: &str = "a horizon has fewer families than the zoo's quorum asks for";
 
 /// A checked zoo, ready to become a stage.
 pub struct Zoo {
     runtime: Runtime,
     registry: Registry,
+    folder: PathBuf,
     /// How decision reads the scores.
     pub calibration: Calibration,
     /// Name of the zoo, and the hash of its manifest.
     pub name: String,
-    /// Models in it.
+    /// Models that passed every check.
     pub models: usize,
+    /// Models that did not, each as a sentence.
+    pub quarantined: Vec<String>,
 }
 
 impl Zoo {
-    /// Loads ONNX Runtime and every model of `dir`.
+    /// Loads ONNX Runtime and every model of `dir`. A model that fails a check is quarantined by name.
     ///
     /// # Errors
-    /// The first thing that fails a check, with the fix.
+    /// What is wrong with the zoo as a whole, with the fix.
     pub fn load(dir: &Path) -> Result<Self> {
         let runtime = Runtime::load()?;
         let hash = schema::hash();
         let registry = Registry::load(dir, &schema_ref(&hash), &runtime)?;
-        let calibration = calibration(registry.calibration());
+        let calibration = *registry.calibration();
         let name = format!("{} ({})", registry.zoo(), registry.manifest_sha256().get(..12).unwrap_or("?"));
         let models = registry.models().len();
-        Ok(Self { runtime, registry, calibration, name, models })
+        let quarantined = registry.quarantined().iter().map(ToString::to_string).collect();
+        Ok(Self { runtime, registry, folder: dir.to_path_buf(), calibration, name, models, quarantined })
     }
 
     /// Version of ONNX Runtime and where it was found.
@@ -42,13 +49,29 @@ impl Zoo {
         format!("ONNX Runtime {} at {}", self.runtime.version(), self.runtime.path().display())
     }
 
-    /// The inference stage, warmed up.
+    /// The engine, warmed up.
     ///
     /// # Errors
-    /// A model fails its warm-up pass.
-    pub fn into_stage<C: Clock>(self, symbols: usize, budget_ms: u32, clock: C) -> Result<InferenceStage<C>> {
-        let config = InferenceConfig { max_rows: symbols, budget: i64::from(budget_ms) * MILLISECOND };
-        InferenceStage::new(self.registry, &self.runtime, config, clock).context("warming the models up")
+    /// The inputs' matrices can't be made.
+    pub fn into_engine(self, config: InferenceConfig, clock: &impl DeadlineClock) -> Result<Engine> {
+        Engine::new(self.registry, &self.runtime, config, clock).context("warming the models up")
+    }
+
+    /// The inference stage, warmed up, and what watches its zoo.
+    ///
+    /// # Errors
+    /// The inputs' matrices can't be made.
+    pub fn into_stage<C: Clock>(
+        self,
+        symbols: usize,
+        budget_ms: u32,
+        clock: C,
+    ) -> Result<(InferenceStage<C>, ZooWatch)> {
+        let config = InferenceConfig { budget: i64::from(budget_ms) * MILLISECOND, ..InferenceConfig::new(symbols) };
+        let mut stage = InferenceStage::new(self.registry, &self.runtime, config, clock)?;
+        let port = stage.swap_port();
+        let watch = ZooWatch::new(self.folder, config, port, stage.engine().health());
+        Ok((stage, watch))
     }
 }
 
@@ -59,7 +82,7 @@ impl Zoo {
 #[allow(clippy::print_stdout, reason = "the report is this command's output")]
 pub fn verify(dir: &Path) -> Result<()> {
     let hash = schema::hash();
-    let report = crate::inference::verify(dir, &schema_ref(&hash))?;
+    let report = crate::inference::verify(dir, &schema_ref(&hash), &ScaledClock::real_time())?;
     println!("{report}");
     ensure!(report.is_good(), "some models failed; restore them from version control or train the zoo again");
     Ok(())
@@ -67,14 +90,4 @@ pub fn verify(dir: &Path) -> Result<()> {
 
 const fn schema_ref(hash: &str) -> SchemaRef<'_> {
     SchemaRef { version: schema::VERSION, hash, columns: &schema::NAMES }
-}
-
-fn calibration(zoo: &ZooCalibration) -> Calibration {
-    let mut scales = [[None; Horizon::COUNT]; Family::COUNT];
-    for (family, row) in &zoo.families {
-        scales[family.index()] = row.map(|s| s.map(|s| ScoreScale { mean: s.mean, std: s.std }));
-    }
-    // A horizon without a fitted slope is worth nothing: doubt rejects.
-    let slope = zoo.slope.map(|s| if s.is_finite() { s.max(0.0) } else { 0.0 });
-    Calibration { scales, slope }
 }

@@ -4,7 +4,8 @@
 use serde::Deserialize;
 
 use crate::clock::SessionTime;
-use crate::domain::{Family, Horizon};
+use crate::domain::Family;
+pub use crate::message::{Calibration, ScoreScale};
 
 /// `[decision]` of the settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,25 +69,6 @@ pub struct Window {
     pub entries_from: SessionTime,
     /// Everything goes flat from here on.
     pub flat_from: SessionTime,
-}
-
-/// What inference knows of a zoo that decision needs: how to standardise each score, and what a standardised
-/// score was worth.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Calibration {
-    /// Mean and standard deviation of each family's score per horizon, `None` = the zoo has no such model.
-    pub scales: [[Option<ScoreScale>; Horizon::COUNT]; Family::COUNT],
-    /// Expected return in σ√h per unit of the combined score.
-    pub slope: [f32; Horizon::COUNT],
-}
-
-/// Location and scale of a model's raw score.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ScoreScale {
-    /// Mean on the training days.
-    pub mean: f32,
-    /// Standard deviation on the training days, > 0.
-    pub std: f32,
 }
 
 impl Config {

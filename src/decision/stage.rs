@@ -282,6 +282,10 @@ impl Stage for DecisionStage {
     fn on_event(&mut self, _now: SessionTime, input: DecisionIn, out: &mut Outbox<DecisionOut>) {
         match input {
             DecisionIn::Cycle(cycle) => {
+                // Another zoo took over: its scores are read with its own scales, late cycle or not.
+                if let Some(calibration) = cycle.recalibration {
+                    self.zoo = calibration;
+                }
                 self.on_cycle(&cycle, out);
                 out.push(DecisionOut::Recycle(cycle));
             }

@@ -134,3 +134,16 @@ fn from_the_flat_time_on_everything_held_is_flattened_until_it_is_flat() {
     assert!(run(&mut s, DecisionIn::Timer(flat + 10 * SECOND)).is_empty());
     assert!(run(&mut s, DecisionIn::Cycle(cycle(31, &[3.0]))).is_empty(), "no entry after the flat time");
 }
+
+#[test]
+fn another_zoos_scores_are_read_with_its_own_calibration_from_the_first_cycle_on() {
+    let mut s = stage(config(), 0.5);
+    let mut scales = [[None; Horizon::COUNT]; Family::COUNT];
+    scales[Family::Mlp.index()] = [Some(ScoreScale { mean: 2.5, std: 1.0 }); Horizon::COUNT];
+    let mut late = cycle(1, &[2.5]);
+    late.in_time = false;
+    late.recalibration = Some(Calibration { scales, slope: [0.5; Horizon::COUNT] });
+    assert!(run(&mut s, DecisionIn::Cycle(late)).is_empty());
+    assert!(run(&mut s, DecisionIn::Cycle(cycle(2, &[2.5]))).is_empty(), "its mean is no signal");
+    assert_eq!(run(&mut s, DecisionIn::Cycle(cycle(3, &[0.0])))[0].net.0.signum(), -1);
+}

@@ -10,7 +10,7 @@ pub mod order;
 pub mod price;
 pub mod text;
 
-pub use family::Family;
+pub use family::{Barrier, Family};
 pub use horizon::Horizon;
 pub use ids::{ClientId, ConId, ConnEpoch, DecisionId, OrderId, PermId, ProcessEpoch, SymbolId};
 pub use instrument::{Instrument, TickRule};

@@ -1,5 +1,5 @@
-//! The checks of a zoo, each a function of its own: `registry.rs` stops at the first that fails, `verify.rs` reports
-//! all. Reads files, keeps nothing.
+//! The checks of a zoo as a whole. `registry.rs` stops at the first that fails, `verify.rs` reports all. Reads the
+//! manifest, keeps nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -7,24 +7,16 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::manifest::{FORMAT, Golden, Manifest, ModelEntry};
-use super::registry::{
-    FeatureRange, LoadedModel, MANIFEST_FILE, ModelFault, RegistryError, SchemaRef, ScoreScale, ZooCalibration,
-};
-use super::runtime::Runtime;
-use super::session::{OnnxModel, Signature};
+use super::manifest::{FORMAT, Input, Manifest, ModelEntry, Output, horizon};
+use super::model_checks::Parsed;
+use super::registry::{FeatureRange, MANIFEST_FILE, RegistryError, SchemaRef, ZooPlan};
 use crate::domain::{Family, Horizon};
+use crate::message::{Calibration, Cycle};
 
 /// Most models of a zoo (16 families × 5 horizons, and as many again).
 const MAX_MODELS: usize = 160;
-/// Largest model file, bytes.
-const MAX_MODEL_BYTES: u64 = 64 << 20;
 /// Largest manifest, bytes.
 const MAX_MANIFEST_BYTES: u64 = 16 << 20;
-/// A golden output may differ by `GOLDEN_ABS + GOLDEN_REL × |expected|`: float32 sums in another order.
-const GOLDEN_ABS: f32 = 1e-4;
-/// See [`GOLDEN_ABS`].
-const GOLDEN_REL: f32 = 1e-3;
 
 fn manifest_error(dir: &Path, why: String, fix: &'static str) -> RegistryError {
     RegistryError::Manifest { path: dir.join(MANIFEST_FILE).display().to_string(), why, fix }
@@ -34,12 +26,16 @@ fn manifest_error(dir: &Path, why: String, fix: &'static str) -> RegistryError {
 pub(super) fn read_manifest(dir: &Path) -> Result<(Manifest, String), RegistryError> {
     let bytes = read_limited(&dir.join(MANIFEST_FILE), MAX_MANIFEST_BYTES)
         .map_err(|why| manifest_error(dir, why, "point `session.models_folder` at a trained zoo, or train one"))?;
-    let manifest: Manifest = serde_json::from_slice(&bytes)
-        .map_err(|e| manifest_error(dir, format!("not a manifest ({e})"), "restore it from version control"))?;
-    if manifest.format != FORMAT {
-        let why = format!("format {} is unknown, this program reads format {FORMAT}", manifest.format);
+    let not_one =
+        |e: serde_json::Error| manifest_error(dir, format!("not a manifest ({e})"), "restore it from version control");
+    // The format first: another one's fields are not this one's.
+    let format = serde_json::from_slice::<serde_json::Value>(&bytes).map_err(not_one)?["format"].as_u64();
+    if format != Some(u64::from(FORMAT)) {
+        let said = format.map_or("none".to_owned(), |f| f.to_string());
+        let why = format!("format {said} is unknown, this program reads format {FORMAT}");
         return Err(manifest_error(dir, why, "train the zoo with this version's models/train"));
     }
+    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(not_one)?;
     Ok((manifest, sha256_hex(&bytes)))
 }
 
@@ -68,64 +64,111 @@ pub(super) fn check_schema(manifest: &Manifest, schema: &SchemaRef<'_>) -> Resul
     Ok(())
 }
 
-/// What can be said of the models together: count, names, no two for one column of predictions, calibration.
-pub(super) fn check_zoo(dir: &Path, manifest: &Manifest) -> Result<ZooCalibration, RegistryError> {
+/// What can be said of the models together: count, names, no two for one output, calibration, order, quorum. An entry
+/// that makes no sense by itself is left to its own check.
+pub(super) fn check_zoo(dir: &Path, manifest: &Manifest, schema: &SchemaRef<'_>) -> Result<ZooPlan, RegistryError> {
     let wrong = |why: String| manifest_error(dir, why, "train the zoo again");
     if manifest.models.is_empty() || manifest.models.len() > MAX_MODELS {
         return Err(wrong(format!("{} models, it must have 1 to {MAX_MODELS}", manifest.models.len())));
     }
-    let mut slope = [f32::NAN; Horizon::COUNT];
-    for (minutes, calibration) in &manifest.calibration {
-        let horizon = minutes.parse().ok().and_then(Horizon::from_minutes);
-        let horizon = horizon.ok_or_else(|| wrong(format!("calibration of an unknown horizon {minutes:?}")))?;
-        if !calibration.slope.is_finite() {
-            return Err(wrong(format!("the calibration slope of {minutes} minutes is not a number")));
-        }
-        slope[horizon.index()] = calibration.slope;
-    }
-    let mut names = BTreeSet::new();
-    let mut scales: BTreeMap<Family, [Option<ScoreScale>; Horizon::COUNT]> = BTreeMap::new();
-    for entry in &manifest.models {
-        if !names.insert(entry.name.as_str()) {
-            return Err(wrong(format!("two models are called {}", entry.name)));
-        }
-        let horizons = horizons_of(entry).map_err(|why| wrong(format!("model {}: {why}", entry.name)))?;
-        let row = scales.entry(entry.family).or_default();
-        for (i, horizon) in horizons.into_iter().enumerate() {
-            let minutes = horizon.minutes();
-            if slope[horizon.index()].is_nan() {
-                return Err(wrong(format!(
-                    "model {} predicts {minutes} minutes, which has no calibration",
-                    entry.name
-                )));
-            }
-            let scale = ScoreScale { mean: entry.score_mean[i], std: entry.score_std[i] };
-            if row[horizon.index()].replace(scale).is_some() {
-                let why = format!("model {} is the second {:?} for {minutes} minutes", entry.name, entry.family);
-                return Err(wrong(why));
-            }
+    let parsed: Vec<Option<Parsed>> = manifest.models.iter().map(|e| Parsed::of(e, schema).ok()).collect();
+    let calibration = check_outputs(manifest, &parsed).map_err(wrong)?;
+    let quorum = check_quorum(manifest, &calibration).map_err(wrong)?;
+    let order = order_of(&manifest.models, &parsed).map_err(wrong)?;
+    let mut shed = BTreeSet::new();
+    for family in &manifest.shed_order {
+        let known = manifest.models.iter().any(|m| m.family == Some(*family));
+        if !known || !shed.insert(*family) {
+            return Err(wrong(format!("shed_order names {} twice, or without a model", family.name())));
         }
     }
-    Ok(ZooCalibration { families: scales.into_iter().collect(), slope })
+    Ok(ZooPlan { calibration, order, shed_order: manifest.shed_order.clone(), quorum })
 }
 
-/// An entry's horizons, with its score scales checked for length and sense.
-fn horizons_of(entry: &ModelEntry) -> Result<Vec<Horizon>, String> {
-    let horizons: Option<Vec<Horizon>> = entry.horizons.iter().map(|&m| Horizon::from_minutes(m)).collect();
-    let horizons = horizons.ok_or_else(|| format!("horizons {:?} are not all of 5, 10, 15, 30, 60", entry.horizons))?;
-    if horizons.is_empty() {
-        return Err("it has no horizon".into());
+/// Names and outputs are each there once, every horizon is calibrated; gives how to read the scores.
+fn check_outputs(manifest: &Manifest, parsed: &[Option<Parsed>]) -> Result<Calibration, String> {
+    let mut slope = [f32::NAN; Horizon::COUNT];
+    for (minutes, fitted) in &manifest.calibration {
+        let horizon = horizon(minutes).ok_or_else(|| format!("calibration of an unknown horizon {minutes:?}"))?;
+        if !fitted.slope.is_finite() {
+            return Err(format!("the calibration slope of {minutes} minutes is not a number"));
+        }
+        // A negative slope is worth nothing: doubt rejects.
+        slope[horizon.index()] = fitted.slope.max(0.0);
     }
-    if entry.score_mean.len() != horizons.len() || entry.score_std.len() != horizons.len() {
-        return Err(format!("score_mean and score_std must have {} values each", horizons.len()));
+    let mut calibration = Calibration { scales: [[None; Horizon::COUNT]; Family::COUNT], slope };
+    let (mut names, mut aux) = (BTreeSet::new(), BTreeSet::new());
+    for (entry, parsed) in manifest.models.iter().zip(parsed) {
+        if !names.insert(entry.name.as_str()) {
+            return Err(format!("two models are called {}", entry.name));
+        }
+        let Some(parsed) = parsed else { continue };
+        let mut scales = parsed.scales.iter();
+        for (output, column) in parsed.outputs.iter().zip(&entry.columns) {
+            let (Output::Score(horizon), Some(family)) = (output, entry.family) else {
+                if let Output::Aux(what) = output
+                    && !aux.insert(*what)
+                {
+                    return Err(format!("model {} is the second that gives {column}", entry.name));
+                }
+                continue;
+            };
+            let (i, minutes) = (horizon.index(), horizon.minutes());
+            if slope[i].is_nan() {
+                return Err(format!("model {} predicts {minutes} minutes, which has no calibration", entry.name));
+            }
+            let cell = &mut calibration.scales[family.index()][i];
+            if cell.is_some() {
+                return Err(format!("model {} is the second {} for {minutes} minutes", entry.name, family.name()));
+            }
+            *cell = scales.next().copied();
+        }
     }
-    if entry.score_mean.iter().any(|m| !m.is_finite()) {
-        return Err("score_mean is not finite".into());
+    calibration.slope = slope.map(|s| if s.is_nan() { 0.0 } else { s });
+    Ok(calibration)
+}
+
+/// Every horizon that has a family has a quorum that its families can meet.
+fn check_quorum(manifest: &Manifest, calibration: &Calibration) -> Result<[usize; Horizon::COUNT], String> {
+    let mut quorum = [0; Horizon::COUNT];
+    for (minutes, n) in &manifest.quorum {
+        let horizon = horizon(minutes).ok_or_else(|| format!("quorum of an unknown horizon {minutes:?}"))?;
+        quorum[horizon.index()] = *n;
     }
-    if entry.score_std.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
-        return Err("score_std is not positive".into());
+    for horizon in Horizon::ALL {
+        let families = calibration.scales.iter().filter(|row| row[horizon.index()].is_some()).count();
+        let (n, minutes) = (quorum[horizon.index()], horizon.minutes());
+        // Models with faults of their own may be what is missing: only a quorum beyond all families is a lie.
+        if n > Family::COUNT || (n == 0 && families > 0) {
+            return Err(format!("the quorum of {minutes} minutes is {n}, it must be 1 to {}", Family::COUNT));
+        }
     }
-    Ok(horizons)
+    Ok(quorum)
+}
+
+/// The manifest's order, but each family whole and after the families whose scores it reads.
+fn order_of(entries: &[ModelEntry], parsed: &[Option<Parsed>]) -> Result<Vec<usize>, String> {
+    let mut units: Vec<(Option<Family>, Vec<usize>)> = Vec::new();
+    for (i, entry) in entries.iter().enumerate() {
+        match units.iter_mut().find(|u| u.0 == entry.family) {
+            Some(unit) => unit.1.push(i),
+            None => units.push((entry.family, vec![i])),
+        }
+    }
+    let reads = |models: &[usize]| -> BTreeSet<Family> {
+        let inputs = models.iter().filter_map(|i| parsed[*i].as_ref()).flat_map(|p| &p.inputs);
+        inputs.filter_map(|i| if let Input::Score(family, _) = i { Some(*family) } else { None }).collect()
+    };
+    let mut order = Vec::with_capacity(entries.len());
+    while !units.is_empty() {
+        let waiting: BTreeSet<Family> = units.iter().filter_map(|u| u.0).collect();
+        let Some(next) = units.iter().position(|u| reads(&u.1).is_disjoint(&waiting)) else {
+            let names: Vec<&str> = units.iter().map(|u| u.0.map_or("barrier", Family::name)).collect();
+            return Err(format!("the z: inputs of {} form a circle", names.join(", ")));
+        };
+        order.extend(units.remove(next).1);
+    }
+    Ok(order)
 }
 
 /// Ranges of the features that some model reads, by column.
@@ -135,96 +178,34 @@ pub(super) fn feature_ranges(
     schema: &SchemaRef<'_>,
 ) -> Result<Vec<FeatureRange>, RegistryError> {
     let read: BTreeSet<&str> = manifest.models.iter().flat_map(|m| m.inputs.iter().map(String::as_str)).collect();
+    let columns: BTreeMap<&str, usize> = schema.columns.iter().enumerate().map(|(i, c)| (*c, i)).collect();
     let mut ranges = Vec::new();
     for (name, &[low, high]) in &manifest.feature_ranges {
         let wrong = |why: &str| manifest_error(dir, format!("feature_ranges of {name:?} {why}"), "train the zoo again");
-        let column = column_of(schema, name).ok_or_else(|| wrong("is of no feature of the schema"))?;
+        let column = columns.get(name.as_str()).ok_or_else(|| wrong("is of no feature of the schema"))?;
         if !(low.is_finite() && high.is_finite() && low <= high) {
             return Err(wrong("is not a range [low, high]"));
         }
         if read.contains(name.as_str()) {
-            ranges.push(FeatureRange { column, low, high });
+            ranges.push(FeatureRange { column: *column, low, high });
         }
     }
     ranges.sort_by_key(|r| r.column);
     Ok(ranges)
 }
 
-fn column_of(schema: &SchemaRef<'_>, name: &str) -> Option<usize> {
-    schema.columns.iter().position(|c| *c == name)
-}
-
-/// Loads one model and runs every check on it.
-pub(super) fn load_model(
-    dir: &Path,
-    entry: &ModelEntry,
-    schema: &SchemaRef<'_>,
-    runtime: &Runtime,
-) -> Result<LoadedModel, ModelFault> {
-    let horizons = horizons_of(entry).map_err(ModelFault::Entry)?;
-    let columns = columns_of(entry, schema)?;
-    check_golden_shape(entry)?;
-    if Path::new(&entry.file).file_name().is_none_or(|name| name != entry.file.as_str()) {
-        return Err(ModelFault::Entry("its file is not a plain file name".into()));
-    }
-    let bytes = read_limited(&dir.join(&entry.file), MAX_MODEL_BYTES).map_err(ModelFault::Unreadable)?;
-    let found = sha256_hex(&bytes);
-    if !found.eq_ignore_ascii_case(&entry.sha256) {
-        return Err(ModelFault::Hash { found, expected: entry.sha256.clone() });
-    }
-    let signature =
-        Signature { input: &entry.input, width: columns.len(), output: &entry.output, heads: horizons.len() };
-    let mut model = OnnxModel::load(runtime, &bytes, signature)?;
-    let golden_max_diff = check_golden(&mut model, entry)?;
-    let (name, family, bytes) = (entry.name.clone(), entry.family, bytes.len());
-    Ok(LoadedModel { name, family, horizons, columns, golden_max_diff, bytes, model })
-}
-
-fn columns_of(entry: &ModelEntry, schema: &SchemaRef<'_>) -> Result<Vec<usize>, ModelFault> {
-    if entry.inputs.is_empty() {
-        return Err(ModelFault::Entry("it lists no inputs".into()));
-    }
-    let column = |name: &String| {
-        column_of(schema, name)
-            .ok_or_else(|| ModelFault::Entry(format!("input {name:?} is no feature of schema v{}", schema.version)))
-    };
-    entry.inputs.iter().map(column).collect()
-}
-
-fn check_golden_shape(entry: &ModelEntry) -> Result<(), ModelFault> {
-    let Golden { x, y } = &entry.golden;
-    if x.is_empty() || x.len() != y.len() {
-        return Err(ModelFault::Entry(format!("its golden vector has {} rows of x and {} of y", x.len(), y.len())));
-    }
-    if x.iter().any(|r| r.len() != entry.inputs.len()) || y.iter().any(|r| r.len() != entry.horizons.len()) {
-        return Err(ModelFault::Entry("its golden vector has rows of another width".into()));
-    }
-    if x.iter().chain(y).flatten().any(|v| !v.is_finite()) {
-        return Err(ModelFault::Entry("its golden vector is not finite".into()));
-    }
-    Ok(())
-}
-
-/// Runs the golden rows; gives the largest difference.
-fn check_golden(model: &mut OnnxModel, entry: &ModelEntry) -> Result<f32, ModelFault> {
-    let x: Vec<f32> = entry.golden.x.iter().flatten().copied().collect();
-    let scores = model.predict(&x, entry.golden.x.len(), entry.inputs.len())?;
-    let heads = entry.horizons.len();
-    let mut largest = 0.0_f32;
-    for (row, (found, expected)) in scores.chunks_exact(heads).zip(&entry.golden.y).enumerate() {
-        for (i, (&found, &expected)) in found.iter().zip(expected).enumerate() {
-            let diff = (found - expected).abs();
-            if !diff.is_finite() || diff > GOLDEN_ABS + GOLDEN_REL * expected.abs() {
-                return Err(ModelFault::Golden { row, horizon_min: entry.horizons[i], found, expected });
-            }
-            largest = largest.max(diff);
-        }
-    }
-    Ok(largest)
+/// Features outside the ranges; NaN is not counted here (its row is refused).
+pub(super) fn count_out_of_range(ranges: &[FeatureRange], cycle: &Cycle) -> u64 {
+    (0..cycle.rows)
+        .map(|row| {
+            let features = cycle.feature_row(row);
+            ranges.iter().filter(|r| features[r.column] < r.low || features[r.column] > r.high).count() as u64
+        })
+        .sum()
 }
 
 /// A file's bytes, or in words why not.
-fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, String> {
+pub(super) fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, String> {
     let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
     if size > limit_bytes {
         return Err(format!("{size} bytes, the limit is {limit_bytes}"));
@@ -232,7 +213,7 @@ fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|e| e.to_string())
 }
 
-fn sha256_hex(bytes: &[u8]) -> String {
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -1,24 +1,35 @@
-//! Inference: the model zoo run in batch through ONNX Runtime, the third of the five stages.
+//! Inference: the model zoo run in batch, the third of the five stages.
 //!
 //! Reads a cycle's features, writes its predictions, knows nothing of quotes, positions or orders. `ort` is named
-//! in `runtime.rs` and `session.rs` alone. Models are data: [`Registry`] checks them at start, [`InferenceStage`]
-//! runs them, [`verify`] reports on them.
+//! in `runtime.rs` and `session.rs` alone; tree ensembles are evaluated by `trees/`. Models are data: [`Registry`]
+//! checks them at start, [`Engine`] runs them, [`InferenceStage`] is what the pipeline sees, [`verify`] reports.
 
 mod batch;
+mod budget;
 mod checks;
+mod engine;
+mod health;
 mod manifest;
+mod model;
+mod model_checks;
 mod registry;
 mod runtime;
 mod session;
 mod stage;
+mod trees;
 mod verify;
 
-pub use manifest::{Calibration, Golden, Manifest, ManifestColumn, ManifestSchema, ModelEntry};
+pub use budget::{LATE_PASSES, QUIET_NS};
+pub use engine::{Engine, FamilyCost, RANGE_MARGIN, STRIKES_MAX};
+pub use health::Health;
+pub use manifest::{
+    Golden, Input, Kind, Manifest, ManifestCalibration, ManifestColumn, ManifestSchema, ModelEntry, Output,
+};
+pub use model::Evaluator;
 pub use registry::{
-    FeatureRange, LoadedModel, MANIFEST_FILE, ModelFault, Registry, RegistryError, SchemaRef, ScoreScale,
-    ZooCalibration,
+    FeatureRange, LoadedModel, MANIFEST_FILE, ModelFault, Quarantined, Registry, RegistryError, SchemaRef,
 };
 pub use runtime::{Runtime, RuntimeError, RuntimeSearch};
 pub use session::SessionError;
-pub use stage::{DeadlineClock, InferenceConfig, InferenceStage, InferenceStats, RANGE_MARGIN};
-pub use verify::{ModelReport, VerifyReport, verify};
+pub use stage::{DeadlineClock, InferenceConfig, InferenceStage, InferenceStats, SwapPort};
+pub use verify::{COST_ROWS, ModelReport, Passed, VerifyReport, verify};

@@ -1,16 +1,21 @@
-//! The registry: loads a zoo from its manifest and believes nothing that it can check. One model that fails is
-//! enough to refuse the zoo: a session with half of its models is another strategy than the one tested.
+//! The registry: loads a zoo from its manifest and believes nothing that it can check. What is wrong with the zoo as
+//! a whole refuses it; a model that fails a check of its own is quarantined by name, and the zoo goes on without it.
 //!
 //! Each check answers a failure seen in practice: damaged weights that load and give other numbers (SHA-256), a
-//! manifest that does not belong to the files (names, shapes, golden vector), features in another order (schema
-//! hash and columns). The checks themselves are in `checks.rs`; `stage.rs` runs the models.
+//! manifest that does not belong to the files (names, shapes, operator sets, golden vector), features in another
+//! order (schema hash and columns). The checks are in `checks.rs` (zoo) and `model_checks.rs` (one model);
+//! `engine.rs` runs the models.
 
 use std::path::Path;
 
-use super::checks::{check_schema, check_zoo, feature_ranges, load_model, read_manifest};
+use super::checks::{check_schema, check_zoo, feature_ranges, read_manifest};
+use super::manifest::{Input, Output};
+use super::model::{Evaluator, Model};
+use super::model_checks::load_model;
 use super::runtime::{Runtime, RuntimeError};
-use super::session::{OnnxModel, SessionError};
+use super::session::SessionError;
 use crate::domain::{Family, Horizon};
+use crate::message::Calibration;
 
 /// File name of the manifest in a zoo's folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -56,15 +61,13 @@ pub enum RegistryError {
         /// The first difference.
         why: String,
     },
-    /// A model failed a check.
-    #[error("model {name} ({file}): {fault}; restore it from version control or train the zoo again")]
-    Model {
-        /// The model.
-        name: String,
-        /// Its file.
-        file: String,
-        /// The check.
-        fault: ModelFault,
+    /// The matrices of the inputs can't be made.
+    #[error("the inputs of zoo {zoo} can't be made ({why}); lower the number of symbols")]
+    Inputs {
+        /// Which zoo.
+        zoo: String,
+        /// The runtime's word.
+        why: String,
     },
 }
 
@@ -85,39 +88,51 @@ pub enum ModelFault {
         /// Of the manifest.
         expected: String,
     },
+    /// The file uses other operator sets than stated.
+    #[error("its file uses the operator sets {found}, the manifest says {expected}")]
+    Opset {
+        /// In the file.
+        found: String,
+        /// In the manifest.
+        expected: String,
+    },
     /// ONNX Runtime refuses it or its ends don't fit.
     #[error(transparent)]
     Session(#[from] SessionError),
     /// It does not reproduce the training's outputs.
-    #[error("its golden row {row} gives {found} for {horizon_min} minutes, the training saw {expected}")]
+    #[error("its golden row {row} gives {found} for {column}, the training saw {expected}")]
     Golden {
         /// Row of the golden vector.
         row: usize,
         /// Which output.
-        horizon_min: i64,
+        column: String,
         /// Computed here.
         found: f32,
         /// In the manifest.
         expected: f32,
     },
+    /// One pass of it takes longer than all may together.
+    #[error("one pass of {rows} rows takes {took_ms:.1} ms, and all models together have {budget_ms:.1}")]
+    Slow {
+        /// Rows of the pass.
+        rows: usize,
+        /// What it took.
+        took_ms: f64,
+        /// The budget.
+        budget_ms: f64,
+    },
 }
 
-/// Mean and standard deviation of a model's raw score in training.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ScoreScale {
-    /// Mean.
-    pub mean: f32,
-    /// Standard deviation, > 0.
-    pub std: f32,
-}
-
-/// What the decision stage needs to read scores: plain data.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ZooCalibration {
-    /// Per family that the zoo has, in [`Family::ALL`]'s order: its scale per horizon, `None` = no such model.
-    pub families: Vec<(Family, [Option<ScoreScale>; Horizon::COUNT])>,
-    /// Per horizon: expected return in σ√h per unit of standardized mean score; NaN = not calibrated.
-    pub slope: [f32; Horizon::COUNT],
+/// A model that failed a check.
+#[derive(Debug, thiserror::Error)]
+#[error("model {name} ({file}): {fault}; restore it from version control or train the zoo again")]
+pub struct Quarantined {
+    /// The model.
+    pub name: String,
+    /// Its file.
+    pub file: String,
+    /// The check.
+    pub fault: ModelFault,
 }
 
 /// A model that passed every check.
@@ -125,17 +140,41 @@ pub struct ZooCalibration {
 pub struct LoadedModel {
     /// Its name.
     pub name: String,
-    /// Its family.
-    pub family: Family,
-    /// Its horizons, in the order of its outputs.
-    pub horizons: Vec<Horizon>,
-    /// Its inputs as columns of the cycle.
-    pub columns: Vec<usize>,
+    /// Its file.
+    pub file: String,
+    /// Its family; `None` = barrier events.
+    pub family: Option<Family>,
+    /// Its inputs, in the order of its columns.
+    pub inputs: Vec<Input>,
+    /// Its outputs, in the order of its columns.
+    pub outputs: Vec<Output>,
     /// Largest |computed − golden| at load.
     pub golden_max_diff: f32,
     /// Size of its file.
     pub bytes: usize,
-    pub(super) model: OnnxModel,
+    /// The state of an online learner, as trained.
+    pub state: Option<serde_json::Value>,
+    pub(super) model: Model,
+}
+
+impl LoadedModel {
+    /// What runs it.
+    pub fn evaluator(&self) -> Evaluator {
+        self.model.evaluator()
+    }
+
+    /// Its horizons.
+    pub fn horizons(&self) -> impl Iterator<Item = Horizon> {
+        horizons(&self.outputs)
+    }
+}
+
+/// Horizons of the scores among outputs.
+pub(super) fn horizons(outputs: &[Output]) -> impl Iterator<Item = Horizon> {
+    outputs.iter().filter_map(|o| match o {
+        Output::Score(horizon) => Some(*horizon),
+        Output::Aux(_) => None,
+    })
 }
 
 /// The training's range of one feature.
@@ -149,6 +188,19 @@ pub struct FeatureRange {
     pub high: f32,
 }
 
+/// What the manifest says of the zoo as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct ZooPlan {
+    /// How to read the scores.
+    pub(super) calibration: Calibration,
+    /// Indices of models in order of evaluation: the manifest's, readers of scores after what they read.
+    pub(super) order: Vec<usize>,
+    /// Families in the order in which lateness sheds them.
+    pub(super) shed_order: Vec<Family>,
+    /// Fewest families per horizon.
+    pub(super) quorum: [usize; Horizon::COUNT],
+}
+
 /// A checked zoo.
 #[derive(Debug)]
 pub struct Registry {
@@ -156,30 +208,36 @@ pub struct Registry {
     manifest_sha256: String,
     columns: usize,
     models: Vec<LoadedModel>,
-    calibration: ZooCalibration,
+    quarantined: Vec<Quarantined>,
+    plan: ZooPlan,
     ranges: Vec<FeatureRange>,
 }
 
 impl Registry {
-    /// Loads and checks the zoo in `dir`.
+    /// Loads and checks the zoo in `dir`. A model that fails a check is in [`Registry::quarantined`].
     ///
     /// # Errors
-    /// The first check that fails; the sentence names the model and the fix.
+    /// What is wrong with the zoo as a whole; the sentence names the fix.
     pub fn load(dir: &Path, schema: &SchemaRef<'_>, runtime: &Runtime) -> Result<Self, RegistryError> {
         let (manifest, manifest_sha256) = read_manifest(dir)?;
         check_schema(&manifest, schema)?;
-        let calibration = check_zoo(dir, &manifest)?;
+        let plan = check_zoo(dir, &manifest, schema)?;
         let ranges = feature_ranges(dir, &manifest, schema)?;
-        let mut models = Vec::with_capacity(manifest.models.len());
-        for entry in &manifest.models {
-            models.push(load_model(dir, entry, schema, runtime).map_err(|fault| RegistryError::Model {
-                name: entry.name.clone(),
-                file: entry.file.clone(),
-                fault,
-            })?);
+        let (mut models, mut quarantined) = (Vec::with_capacity(manifest.models.len()), Vec::new());
+        for &index in &plan.order {
+            let entry = &manifest.models[index];
+            match load_model(dir, entry, schema, &plan.calibration, runtime) {
+                Ok(model) => models.push(model),
+                Err(fault) => {
+                    let bad = Quarantined { name: entry.name.clone(), file: entry.file.clone(), fault };
+                    tracing::warn!("quarantined: {bad}");
+                    quarantined.push(bad);
+                }
+            }
         }
         tracing::info!(zoo = %manifest.zoo, models = models.len(), manifest = %manifest_sha256, "model zoo loaded");
-        Ok(Self { zoo: manifest.zoo, manifest_sha256, columns: schema.columns.len(), models, calibration, ranges })
+        let columns = schema.columns.len();
+        Ok(Self { zoo: manifest.zoo, manifest_sha256, columns, models, quarantined, plan, ranges })
     }
 
     /// Name of the zoo.
@@ -193,8 +251,8 @@ impl Registry {
     }
 
     /// How to read the scores.
-    pub fn calibration(&self) -> &ZooCalibration {
-        &self.calibration
+    pub fn calibration(&self) -> &Calibration {
+        &self.plan.calibration
     }
 
     /// Columns of the feature schema.
@@ -202,9 +260,14 @@ impl Registry {
         self.columns
     }
 
-    /// The models, in evaluation order.
+    /// The models that passed, in evaluation order.
     pub fn models(&self) -> &[LoadedModel] {
         &self.models
+    }
+
+    /// The models that did not.
+    pub fn quarantined(&self) -> &[Quarantined] {
+        &self.quarantined
     }
 
     /// Ranges of the features that some model reads.
@@ -212,7 +275,7 @@ impl Registry {
         &self.ranges
     }
 
-    pub(super) fn into_models(self) -> Vec<LoadedModel> {
-        self.models
+    pub(super) fn into_parts(self) -> (Vec<LoadedModel>, Vec<Quarantined>, ZooPlan) {
+        (self.models, self.quarantined, self.plan)
     }
 }

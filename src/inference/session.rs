@@ -20,7 +20,7 @@ pub(super) struct Signature<'a> {
     pub(super) width: usize,
     /// Name of the one output, float32 `[n, heads]`.
     pub(super) output: &'a str,
-    /// Its columns: one per horizon.
+    /// Its columns.
     pub(super) heads: usize,
 }
 
@@ -83,6 +83,11 @@ impl InputMatrix {
     }
 
     /// Row-major `[bucket rows, width]`.
+    pub(super) fn rows(&self, bucket: usize) -> &[f32] {
+        self.tensors[bucket].extract_tensor().1
+    }
+
+    /// As [`InputMatrix::rows`], to fill.
     pub(super) fn rows_mut(&mut self, bucket: usize) -> &mut [f32] {
         self.tensors[bucket].extract_tensor_mut().1
     }

@@ -1,20 +1,16 @@
 //! The inference stage: a cycle's features in, its predictions out, inside a time budget. Pure but for the models
-//! themselves; the clock of its deadline is handed in.
+//! themselves; the clock of its deadline is handed in, and so is another zoo, which takes over between two cycles.
 //!
-//! A pass can't be interrupted inside a model, so time is looked at between models. Once the budget is spent the
-//! remaining models are left out and the cycle is late: `in_time` stays false and nothing is decided on it.
+//! A pass can't be interrupted inside a model, so time is looked at between families: one that would be late is left
+//! out of this pass. Once the budget is spent the cycle is late: `in_time` stays false and nothing is decided on it.
 
-use super::batch::{ColumnSet, buckets_for};
-use super::registry::{FeatureRange, LoadedModel, ModelFault, Registry, RegistryError};
+use super::engine::{Engine, FamilyCost};
+use super::registry::{Registry, RegistryError};
 use super::runtime::Runtime;
-use super::session::{OnnxModel, SessionError};
 use crate::clock::{Clock, MILLISECOND, Nanos, SessionTime};
-use crate::domain::{Family, Horizon};
 use crate::message::Cycle;
+use crate::pipeline::ring::{Rx, Tx, ring};
 use crate::pipeline::{Outbox, Stage};
-
-/// Share of a feature's training range by which a live value may lie outside it before it is counted.
-pub const RANGE_MARGIN: f32 = 0.1;
 
 /// Monotonic time for the deadline. Every [`Clock`] is one; a virtual clock stands still during a pass, so in
 /// lockstep a deadline never expires.
@@ -36,6 +32,8 @@ pub struct InferenceConfig {
     pub max_rows: usize,
     /// Wall time that a pass may take.
     pub budget: Nanos,
+    /// Whether outputs of rows whose inputs did not change are kept.
+    pub keep: bool,
 }
 
 impl InferenceConfig {
@@ -44,7 +42,7 @@ impl InferenceConfig {
 
     /// The standard budget for up to `max_rows` symbols.
     pub const fn new(max_rows: usize) -> Self {
-        Self { max_rows, budget: Self::BUDGET }
+        Self { max_rows, budget: Self::BUDGET, keep: true }
     }
 }
 
@@ -55,66 +53,92 @@ pub struct InferenceStats {
     pub cycles: u64,
     /// Cycles that ran past the budget.
     pub late_cycles: u64,
-    /// Models left out because the budget was spent.
+    /// Families left out of a pass because they would have been late.
+    pub families_left_out: u64,
+    /// Their models.
     pub models_left_out: u64,
-    /// Rows that lacked a feature, once per list of input columns.
+    /// Families shed after repeated lateness.
+    pub families_shed: u64,
+    /// Families taken back after a quiet time.
+    pub families_readmitted: u64,
+    /// Models quarantined while running.
+    pub models_quarantined: u64,
+    /// Rows that lacked an input, once per list of inputs.
     pub rows_refused: u64,
-    /// Scores that were no number.
+    /// Rows whose inputs had not changed, once per list of inputs.
+    pub rows_kept: u64,
+    /// Outputs that were no number.
     pub scores_refused: u64,
     /// Passes of a model that ONNX Runtime failed.
     pub runs_failed: u64,
-    /// Features outside their training range by more than [`RANGE_MARGIN`].
+    /// Features outside their training range by more than [`super::RANGE_MARGIN`].
     pub out_of_range: u64,
     /// Cycles of another shape than the stage was made for: passed on with no prediction.
     pub cycles_refused: u64,
+    /// Zoos that took over from another.
+    pub swaps: u64,
 }
 
-/// A model with where its inputs come from and its outputs go.
+/// The stage's ends of the two rings on which zoos change places.
 #[derive(Debug)]
-struct Slot {
-    model: OnnxModel,
-    set: usize,
-    family: Family,
-    horizons: Vec<Horizon>,
+struct Exchange {
+    incoming: Rx<Box<Engine>>,
+    retired: Tx<Box<Engine>>,
+}
+
+/// The other ends: hands a checked zoo to the stage and takes the old one back, to be dropped off the hot path.
+#[derive(Debug)]
+pub struct SwapPort {
+    outgoing: Tx<Box<Engine>>,
+    retired: Rx<Box<Engine>>,
+}
+
+impl SwapPort {
+    /// Hands a zoo over; it takes over at the next cycle. Given back when an earlier one still waits.
+    ///
+    /// # Errors
+    /// The zoo itself: try again after a cycle.
+    pub fn offer(&mut self, engine: Box<Engine>) -> Result<(), Box<Engine>> {
+        self.outgoing.push(engine)
+    }
+
+    /// A zoo that was replaced: its successor runs.
+    pub fn take_retired(&mut self) -> Option<Box<Engine>> {
+        self.retired.pop()
+    }
 }
 
 /// The stage.
 #[derive(Debug)]
 pub struct InferenceStage<C> {
-    slots: Vec<Slot>,
-    sets: Vec<ColumnSet>,
-    ranges: Vec<FeatureRange>,
-    columns: usize,
-    config: InferenceConfig,
+    engine: Box<Engine>,
+    exchange: Option<Exchange>,
     clock: C,
     stats: InferenceStats,
 }
 
 impl<C: DeadlineClock> InferenceStage<C> {
-    /// Builds the stage and runs every model once per batch bucket: the first pass of a shape costs up to twice.
+    /// Builds the stage and its engine, warmed up.
     ///
     /// # Errors
-    /// A model fails its warm-up pass; the sentence names it.
+    /// The inputs' matrices can't be made.
     pub fn new(
         registry: Registry,
         runtime: &Runtime,
         config: InferenceConfig,
         clock: C,
     ) -> Result<Self, RegistryError> {
-        let buckets = buckets_for(config.max_rows);
-        let (columns, ranges) = (registry.columns(), widened(registry.ranges()));
-        let mut sets: Vec<ColumnSet> = Vec::new();
-        let mut slots = Vec::with_capacity(registry.models().len());
-        for loaded in registry.into_models() {
-            let (name, file) = (loaded.name.clone(), "warm-up pass".to_owned());
-            let slot = warmed_up(loaded, &mut sets, runtime, &buckets).map_err(|e| RegistryError::Model {
-                name,
-                file,
-                fault: ModelFault::Session(e),
-            })?;
-            slots.push(slot);
-        }
-        Ok(Self { slots, sets, ranges, columns, config, clock, stats: InferenceStats::default() })
+        let engine = Box::new(Engine::new(registry, runtime, config, &clock)?);
+        Ok(Self { engine, exchange: None, clock, stats: InferenceStats::default() })
+    }
+
+    /// Opens the exchange of zoos.
+    pub fn swap_port(&mut self) -> SwapPort {
+        let (outgoing, incoming) = ring(1);
+        // One more than can be under way: a retired zoo always finds room, or the next one waits.
+        let (retired_tx, retired) = ring(2);
+        self.exchange = Some(Exchange { incoming, retired: retired_tx });
+        SwapPort { outgoing, retired }
     }
 
     /// Totals since the start.
@@ -122,79 +146,39 @@ impl<C: DeadlineClock> InferenceStage<C> {
         self.stats
     }
 
-    /// How many matrices the models share.
-    pub fn column_sets(&self) -> usize {
-        self.sets.len()
+    /// The zoo that runs.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What each family cost since the zoo took over.
+    pub fn costs(&self) -> Vec<FamilyCost> {
+        self.engine.costs()
+    }
+
+    /// Between two cycles: a waiting zoo takes over if the old one can be handed back.
+    fn change_zoo(&mut self) -> bool {
+        let Some(exchange) = &mut self.exchange else { return false };
+        if exchange.retired.room() == 0 {
+            return false;
+        }
+        let Some(engine) = exchange.incoming.pop() else { return false };
+        let old = std::mem::replace(&mut self.engine, engine);
+        // There is room, looked at above; this is its only producer.
+        let _ = exchange.retired.push(old);
+        self.stats.swaps += 1;
+        true
     }
 
     /// Fills the predictions of one cycle.
     fn infer(&mut self, cycle: &mut Cycle) {
         self.stats.cycles += 1;
         cycle.clear_outputs();
-        if cycle.columns != self.columns || cycle.rows > self.config.max_rows || cycle.rows > cycle.max_rows() {
-            self.stats.cycles_refused += 1;
-            return;
+        if self.change_zoo() {
+            cycle.recalibration = Some(*self.engine.calibration());
         }
-        let start_ns = self.clock.mono_ns();
-        let budget_ns = self.config.budget.max(0).unsigned_abs();
-        for set in &mut self.sets {
-            self.stats.rows_refused += set.gather(cycle);
-        }
-        self.stats.out_of_range += count_out_of_range(&self.ranges, cycle);
-        for index in 0..self.slots.len() {
-            if self.clock.mono_ns().saturating_sub(start_ns) > budget_ns {
-                self.stats.models_left_out += (self.slots.len() - index) as u64;
-                break;
-            }
-            self.run_slot(index, cycle);
-        }
-        cycle.in_time = self.clock.mono_ns().saturating_sub(start_ns) <= budget_ns;
-        self.stats.late_cycles += u64::from(!cycle.in_time);
+        self.engine.pass(cycle, &self.clock, &mut self.stats);
     }
-
-    /// One model over its set's rows. A failure leaves NaN.
-    fn run_slot(&mut self, index: usize, cycle: &mut Cycle) {
-        let slot = &mut self.slots[index];
-        let set = &self.sets[slot.set];
-        let Some(bucket) = set.bucket() else { return };
-        let (family, horizons) = (slot.family, &slot.horizons);
-        let refused = slot.model.run(set.matrix(), bucket, |scores| {
-            let mut refused = 0;
-            for (&row, scores) in set.rows().iter().zip(scores.chunks_exact(horizons.len())) {
-                for (&horizon, &score) in horizons.iter().zip(scores) {
-                    if score.is_finite() {
-                        cycle.set_prediction(row, family, horizon, score);
-                    } else {
-                        refused += 1;
-                    }
-                }
-            }
-            refused
-        });
-        match refused {
-            Ok(refused) => self.stats.scores_refused += refused,
-            Err(_) => self.stats.runs_failed += 1,
-        }
-    }
-}
-
-/// A model with its outputs made, its column set found or made, and each batch bucket run once.
-fn warmed_up(
-    loaded: LoadedModel,
-    sets: &mut Vec<ColumnSet>,
-    runtime: &Runtime,
-    buckets: &[usize],
-) -> Result<Slot, SessionError> {
-    let set = sets.iter().position(|s| s.columns() == loaded.columns).unwrap_or(sets.len());
-    if set == sets.len() {
-        sets.push(ColumnSet::new(runtime, &loaded.columns, buckets)?);
-    }
-    let mut model = loaded.model;
-    model.prepare(buckets)?;
-    for bucket in 0..buckets.len() {
-        model.run(sets[set].matrix(), bucket, |_| ())?;
-    }
-    Ok(Slot { model, set, family: loaded.family, horizons: loaded.horizons })
 }
 
 impl<C: DeadlineClock> Stage for InferenceStage<C> {
@@ -205,23 +189,4 @@ impl<C: DeadlineClock> Stage for InferenceStage<C> {
         self.infer(&mut input);
         out.push(input);
     }
-}
-
-/// The ranges, each wider by [`RANGE_MARGIN`] of itself on both sides.
-fn widened(ranges: &[FeatureRange]) -> Vec<FeatureRange> {
-    let widen = |r: &FeatureRange| {
-        let margin = (r.high - r.low) * RANGE_MARGIN;
-        FeatureRange { column: r.column, low: r.low - margin, high: r.high + margin }
-    };
-    ranges.iter().map(widen).collect()
-}
-
-/// Features outside the ranges; NaN is not counted here (its row is refused).
-fn count_out_of_range(ranges: &[FeatureRange], cycle: &Cycle) -> u64 {
-    (0..cycle.rows)
-        .map(|row| {
-            let features = cycle.feature_row(row);
-            ranges.iter().filter(|r| features[r.column] < r.low || features[r.column] > r.high).count() as u64
-        })
-        .sum()
 }

@@ -1,8 +1,9 @@
 //! The batch: one decision cycle over all symbols. Slots are allocated once, travel features → inference →
 //! decision as `Box`es and come back on a return ring; nothing is allocated in between.
 
+use super::calibration::Calibration;
 use crate::clock::SessionTime;
-use crate::domain::{Family, Horizon, Price, SymbolId};
+use crate::domain::{Barrier, Family, Horizon, Price, SymbolId};
 
 /// Columns of predictions: family-major, `family.index() × 5 + horizon.index()`.
 pub const PREDICTION_COLUMNS: usize = Family::COUNT * Horizon::COUNT;
@@ -10,6 +11,40 @@ pub const PREDICTION_COLUMNS: usize = Family::COUNT * Horizon::COUNT;
 /// A model output for one symbol: expected return over the horizon in units of σ√h (unitless score), NaN when
 /// the model was absent, late, or refused the row.
 pub type Prediction = f32;
+
+/// A model output that is no score, one column of [`Cycle::aux`]. At most one model of a zoo gives each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aux {
+    /// 10 % quantile of the standardised return, units of σ√h.
+    Q10(Horizon),
+    /// 90 % quantile.
+    Q90(Horizon),
+    /// ln of the predicted standard deviation of the standardised return.
+    LogScale(Horizon),
+    /// How unlike the training rows this row is (reconstruction error; larger = stranger).
+    Anomaly,
+    /// How real a row looks to a discriminator, 0 … 1.
+    Realism,
+    /// Chance of a barrier event, 0 … 1.
+    Chance(Barrier),
+}
+
+impl Aux {
+    /// How many there are.
+    pub const COUNT: usize = 3 * Horizon::COUNT + 2 + Barrier::COUNT;
+
+    /// Its column.
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Q10(h) => h.index(),
+            Self::Q90(h) => Horizon::COUNT + h.index(),
+            Self::LogScale(h) => 2 * Horizon::COUNT + h.index(),
+            Self::Anomaly => 3 * Horizon::COUNT,
+            Self::Realism => 3 * Horizon::COUNT + 1,
+            Self::Chance(b) => 3 * Horizon::COUNT + 2 + b as usize,
+        }
+    }
+}
 
 /// One decision cycle. `rows` symbols; row `i` of every table belongs to `symbols[i]`.
 #[derive(Debug)]
@@ -38,6 +73,10 @@ pub struct Cycle {
     pub adv: Vec<u64>,
     /// Predictions, row-major, shape `[rows, PREDICTION_COLUMNS]`; NaN = none.
     pub predictions: Vec<Prediction>,
+    /// What models say beside scores, row-major, shape `[rows, Aux::COUNT]`; NaN = none.
+    pub aux: Vec<f32>,
+    /// How to read the predictions from this cycle on, when another zoo took over at it.
+    pub recalibration: Option<Calibration>,
     /// Whether inference ended inside its budget; a late cycle is not decided on.
     pub in_time: bool,
 }
@@ -58,6 +97,8 @@ impl Cycle {
             half_spread_bps: vec![f32::NAN; max_rows],
             adv: vec![0; max_rows],
             predictions: vec![f32::NAN; max_rows * PREDICTION_COLUMNS],
+            aux: vec![f32::NAN; max_rows * Aux::COUNT],
+            recalibration: None,
             in_time: false,
         }
     }
@@ -82,9 +123,21 @@ impl Cycle {
         self.predictions[row * PREDICTION_COLUMNS + family.index() * Horizon::COUNT + horizon.index()] = value;
     }
 
+    /// What a model says beside its score of a row.
+    pub fn aux(&self, row: usize, what: Aux) -> f32 {
+        self.aux[row * Aux::COUNT + what.index()]
+    }
+
+    /// Sets what a model says beside its score.
+    pub fn set_aux(&mut self, row: usize, what: Aux, value: f32) {
+        self.aux[row * Aux::COUNT + what.index()] = value;
+    }
+
     /// Forgets the last cycle's outputs: no stale prediction can survive into a new cycle.
     pub fn clear_outputs(&mut self) {
         self.predictions.fill(f32::NAN);
+        self.aux.fill(f32::NAN);
+        self.recalibration = None;
         self.in_time = false;
     }
 }
@@ -115,5 +168,31 @@ impl CyclePool {
         if self.free.len() < self.free.capacity() {
             self.free.push(cycle);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_aux_output_has_a_column_of_its_own() {
+        let per_horizon = Horizon::ALL.into_iter().flat_map(|h| [Aux::Q10(h), Aux::Q90(h), Aux::LogScale(h)]);
+        let all = per_horizon.chain([Aux::Anomaly, Aux::Realism]).chain(Barrier::ALL.map(Aux::Chance));
+        let mut columns: Vec<usize> = all.map(Aux::index).collect();
+        columns.sort_unstable();
+        assert_eq!(columns, (0..Aux::COUNT).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_slot_taken_again_remembers_nothing() {
+        let mut pool = CyclePool::new(1, 2, 1);
+        let mut cycle = pool.take().unwrap();
+        cycle.set_aux(1, Aux::Realism, 0.5);
+        cycle.set_prediction(1, Family::Gan, Horizon::M5, 0.5);
+        cycle.recalibration = Some(Calibration { scales: [[None; 5]; 16], slope: [0.0; 5] });
+        pool.put(cycle);
+        let cycle = pool.take().unwrap();
+        assert!(cycle.aux.iter().chain(&cycle.predictions).all(|x| x.is_nan()) && cycle.recalibration.is_none());
     }
 }

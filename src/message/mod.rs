@@ -2,6 +2,7 @@
 //! (the batch) moves by `Box`; commands move by value and live with their tokens in `routing` and `journal`.
 
 pub mod broker;
+mod calibration;
 pub mod cycle;
 pub mod market;
 pub mod order;
@@ -11,7 +12,8 @@ pub use broker::{
     BrokerEvent, BrokerStatus, CommissionFact, ErrorFact, ExecId, ExecutionFact, LinkState, OpenOrderFact, OrderRef,
     PositionFact, SnapshotKind, StatusFact, WhatIfFact, WhyHeld,
 };
-pub use cycle::{Cycle, CyclePool, Prediction};
+pub use calibration::{Calibration, ScoreScale};
+pub use cycle::{Aux, Cycle, CyclePool, Prediction};
 pub use market::{Bar, MarketEvent, Quality, StatusKind, SymbolStatus, Tick};
 pub use order::OrderTerms;
 pub use target::{Cause, PositionState, Target, Urgency};

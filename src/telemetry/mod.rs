@@ -14,8 +14,8 @@ pub use counters::{Counter, Counters};
 pub use latency::{Hop, LatencyError, LatencyRecorder, MAX_NS};
 pub use report::{PAGE_FILE, ReportError, SUMMARY_FILE, read_summary, render, write_report};
 pub use summary::{
-    Book, Budget, Budgets, DECISION_P99_BUDGET_MS, Dollars, Exercised, Host, INFERENCE_P95_BUDGET_MS, LatencyLine,
-    Pair, ROUTING_P99_BUDGET_MS, Reconciliation, Summary, Violations, latency_lines,
+    Book, Budget, Budgets, DECISION_P99_BUDGET_MS, Dollars, Exercised, FamilyLine, Host, INFERENCE_P95_BUDGET_MS,
+    LatencyLine, Pair, ROUTING_P99_BUDGET_MS, Reconciliation, Summary, Violations, latency_lines,
 };
 
 #[cfg(test)]

@@ -191,6 +191,21 @@ pub struct LatencyLine {
     pub max: f64,
 }
 
+/// What one family of models cost, per pass, µs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FamilyLine {
+    /// Models of the family.
+    pub models: u64,
+    /// Passes that it took part in.
+    pub passes: u64,
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// Largest.
+    pub max: f64,
+}
+
 /// The lines of every hop that recorded anything.
 pub fn latency_lines(latency: &LatencyRecorder) -> BTreeMap<Hop, LatencyLine> {
     let line = |hop: Hop| {
@@ -299,6 +314,9 @@ pub struct Summary {
     pub reconciliation: Option<Reconciliation>,
     /// Wall-time latencies per hop, µs.
     pub latency_us: BTreeMap<Hop, LatencyLine>,
+    /// What each family of models cost per pass; empty = no pass.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub families_us: BTreeMap<String, FamilyLine>,
     /// The budgets.
     pub budgets: Budgets,
     /// The machine.

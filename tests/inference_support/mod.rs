@@ -37,8 +37,17 @@ pub(crate) struct Zoo {
 
 impl Zoo {
     pub(crate) fn copy() -> Self {
+        Self::of("good")
+    }
+
+    /// The zoo with everything that a manifest can say.
+    pub(crate) fn rich() -> Self {
+        Self::of("rich")
+    }
+
+    fn of(name: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        for entry in std::fs::read_dir(fixtures().join("good")).unwrap() {
+        for entry in std::fs::read_dir(fixtures().join(name)).unwrap() {
             let entry = entry.unwrap();
             std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
         }
@@ -77,8 +86,16 @@ impl Zoo {
         Registry::load(self.path(), &SCHEMA, runtime)
     }
 
+    /// What is wrong with the zoo, or with the one model that is quarantined.
     pub(crate) fn error(&self, runtime: &Runtime) -> String {
-        self.load(runtime).err().map(|e| e.to_string()).unwrap_or_default()
+        match self.load(runtime) {
+            Err(e) => e.to_string(),
+            Ok(registry) => {
+                let sentences: Vec<String> = registry.quarantined().iter().map(ToString::to_string).collect();
+                assert!(sentences.len() < 2, "{sentences:?}");
+                sentences.into_iter().next().unwrap_or_default()
+            }
+        }
     }
 
     pub(crate) fn stage<C: ibkr_trader::inference::DeadlineClock>(

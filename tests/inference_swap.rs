@@ -1,0 +1,141 @@
+//! A zoo changes under a running session, or has not what its quorum asks for: the shipped zoo, copied and damaged.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+mod inference_support;
+
+use std::path::Path;
+
+use ibkr_trader::app::backtest::play;
+use ibkr_trader::app::cli::SettingsArgs;
+use ibkr_trader::app::load;
+use ibkr_trader::app::zoo::Zoo;
+use ibkr_trader::app::zoo_watch::ZooWatch;
+use ibkr_trader::clock::{SessionTime, VirtualClock};
+use ibkr_trader::domain::{Family, Horizon, SymbolId};
+use ibkr_trader::features::schema;
+use ibkr_trader::inference::InferenceStage;
+use ibkr_trader::message::Cycle;
+use ibkr_trader::pipeline::group::Group;
+use ibkr_trader::pipeline::{Outbox, Stage};
+use ibkr_trader::sim::market::{self, MarketOptions};
+use inference_support::runtime;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The shipped zoo in a folder of its own.
+fn copy() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(root().join("models")).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if name.ends_with(".onnx") || name == "manifest.json" {
+            std::fs::copy(entry.path(), dir.path().join(name)).unwrap();
+        }
+    }
+    dir
+}
+
+/// Changes the copied manifest.
+fn edit(dir: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = dir.join("manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut manifest);
+    std::fs::write(&path, serde_json::to_vec(&manifest).unwrap()).unwrap();
+}
+
+fn pass(stage: &mut InferenceStage<VirtualClock>) -> Box<Cycle> {
+    let mut cycle = Box::new(Cycle::with_capacity(2, schema::COLUMNS));
+    cycle.rows = 2;
+    cycle.symbols[1] = SymbolId(1);
+    cycle.features.fill(0.25);
+    let mut out = Outbox::with_capacity(1);
+    stage.on_event(SessionTime(0), cycle, &mut out);
+    let cycle = out.drain().next();
+    cycle.unwrap()
+}
+
+/// Looks, with a cycle now and then, until something is said.
+#[allow(clippy::disallowed_methods, reason = "waits for the loader's thread")]
+fn news(watch: &mut ZooWatch, stage: &mut InferenceStage<VirtualClock>) -> String {
+    for _ in 0..30_000 {
+        let news = watch.look();
+        if !news.is_empty() {
+            return news.join("; ");
+        }
+        pass(stage);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    panic!("nothing was said in half a minute")
+}
+
+#[test]
+fn a_changed_folder_is_taken_over_when_it_is_whole_and_refused_when_it_is_not() {
+    if runtime().is_none() {
+        return;
+    }
+    let dir = copy();
+    let zoo = Zoo::load(dir.path()).unwrap();
+    let (mut stage, mut watch) = zoo.into_stage(2, 100, VirtualClock::at(SessionTime(0))).unwrap();
+    let before = pass(&mut stage);
+    assert!(watch.quorum_holds() && before.prediction(0, Family::Mlp, Horizon::M5).is_finite());
+
+    let good = std::fs::read(dir.path().join("mlp.onnx")).unwrap();
+    std::fs::write(dir.path().join("mlp.onnx"), b"half a copy").unwrap();
+    let said = news(&mut watch, &mut stage);
+    assert!(said.contains("is refused, the old one goes on") && said.contains("model mlp"), "{said}");
+    assert_eq!(stage.stats().swaps, 0);
+
+    std::fs::write(dir.path().join("mlp.onnx"), good).unwrap();
+    edit(dir.path(), |m| {
+        m["zoo"] = "the next one".into();
+        m["calibration"]["5"]["slope"] = 0.5.into();
+    });
+    let (mut told, mut cycles) = (0, stage.stats().cycles);
+    let said = loop {
+        let cycle = pass(&mut stage);
+        cycles += 1;
+        if let Some(calibration) = cycle.recalibration {
+            told += 1;
+            assert!((calibration.slope[0] - 0.5).abs() < 1e-6);
+        }
+        if let Some(said) = watch.look().pop() {
+            break said;
+        }
+        std::thread::yield_now();
+    };
+    assert!(said.contains("was replaced"), "{said}");
+    assert_eq!((stage.stats().swaps, told, stage.engine().zoo()), (1, 1, "the next one"));
+    assert_eq!(stage.stats().cycles, cycles, "no cycle was lost");
+    let after = pass(&mut stage);
+    let bits = |c: &Cycle| c.predictions.iter().map(|p| p.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&before), bits(&after), "the same models give the same scores");
+}
+
+/// Orders that a lockstep session sends with the zoo of a folder.
+fn orders_with(dir: &Path) -> (u64, String) {
+    let args = SettingsArgs { config: root().join("config/default.toml"), profile: vec![], set: vec![] };
+    let mut settings = load::settings(&args, &[&root().join("config/demo.toml")]).unwrap();
+    settings.demo.minutes = 12;
+    settings.session.flat_before_end_min = 3;
+    let options = MarketOptions { symbols: 20, ..MarketOptions::default() };
+    let zoo = Zoo::load(dir).unwrap();
+    let played = play(&settings, zoo, market::open(None, &options).unwrap(), Group::poll).unwrap();
+    (played.totals.orders_sent, played.journal)
+}
+
+#[test]
+fn without_its_quorum_the_session_observes_and_with_it_a_bad_model_is_left_away() {
+    if runtime().is_none() {
+        return;
+    }
+    let dir = copy();
+    std::fs::write(dir.path().join("lightgbm_m5.onnx"), b"damaged").unwrap();
+    let (orders, journal) = orders_with(dir.path());
+    assert!(orders > 0 && !journal.contains("mode"), "two families are enough: {orders} orders");
+    std::fs::write(dir.path().join("mlp.onnx"), b"damaged").unwrap();
+    let (orders, journal) = orders_with(dir.path());
+    assert_eq!(orders, 0, "observing sends nothing");
+    assert!(journal.lines().any(|l| l.contains("mode 2")), "the journal says so");
+}
