@@ -41,10 +41,10 @@ fn a_day_becomes_two_numpy_files_of_the_stated_shape() {
     assert_eq!(&rows[..8], b"\x93NUMPY\x01\x00");
     let header_len = usize::from(u16::from_le_bytes([rows[8], rows[9]]));
     assert!((10 + header_len).is_multiple_of(64) && rows[9 + header_len] == b'\n');
-    // σ is known after 20 bars: 41 minutes of 3 symbols, each row 8 + 2 + 4 + 4 × 51 bytes.
+    // σ is known after 20 bars: 41 minutes of 3 symbols, each row 8 + 2 + 4 + 4 × 53 bytes.
     let header = String::from_utf8_lossy(&rows[10..10 + header_len]).to_string();
     assert!(header.contains("'shape': (123,)"), "{header}");
-    assert_eq!(rows.len(), 10 + header_len + 123 * (14 + 4 * 51));
+    assert_eq!(rows.len(), 10 + header_len + 123 * (14 + 4 * 53));
     let about = std::fs::read_to_string(out.path().join("export.json")).expect("export.json");
     let about: serde_json::Value = serde_json::from_str(&about).expect("json");
     assert_eq!(about["symbols"], serde_json::json!(["AAA", "BBB", "CCC"]));

@@ -7,7 +7,7 @@ use ibkr_trader::features::schema::{self, Source};
 fn the_hash_is_pinned() {
     assert_eq!(
         (schema::VERSION, schema::COLUMNS, schema::hash().as_str()),
-        (1, 51, "259279a3ae43448a7be2322613f4cc997262458781aa789c9b9b97873cf3f920")
+        (2, 53, "dfd8ed6cae867ba2ae0ebe4ac01c3d0b9028dccecf6391e62806f3e2c30a8fab")
     );
 }
 
@@ -17,7 +17,7 @@ fn names_are_unique_and_found_and_bar_columns_come_first() {
         assert_eq!(schema::index_of(name), Some(i), "{name} stands twice");
     }
     assert_eq!(schema::index_of("no_such_column"), None);
-    assert_eq!(schema::NAMES[schema::BAR_COLUMNS - 1], "time_of_day");
+    assert_eq!(schema::NAMES[schema::BAR_COLUMNS - 1], "change_prob");
     assert_eq!(schema::source(schema::BAR_COLUMNS - 1), Source::Bar);
     assert_eq!(schema::source(schema::BAR_COLUMNS), Source::Quote);
 }

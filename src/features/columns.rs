@@ -55,6 +55,9 @@ pub(super) fn fill(row: &mut [f32], state: &Rolling, market: &MarketView, place:
     row[at::TIME] = libm::sin(core::f64::consts::TAU * t) as f32;
     row[at::TIME + 1] = libm::cos(core::f64::consts::TAU * t) as f32;
     row[at::TIME + 2] = t as f32;
+    let (run_length, change_prob) = state.change.read();
+    row[at::RUN_LENGTH] = cut(run_length);
+    row[at::CHANGE_PROB] = cut(change_prob);
 }
 
 /// Third moment, lag-1 autocorrelation and efficiency over 30 minutes.

@@ -93,6 +93,11 @@ impl Market {
         (slot.minute == minute && slot.symbols >= SYMBOLS_MIN).then_some(slot)
     }
 
+    /// The universe's mean return of exactly `minute`, NaN when unknown.
+    pub(super) fn mean_at(&self, minute: i64) -> f64 {
+        self.known(minute).map_or(f64::NAN, Minute::mean)
+    }
+
     /// The view at `minute`, whose relative σ is `curve`.
     pub(super) fn view(&self, minute: i64, curve: f64) -> MarketView {
         let mut ret = [f64::NAN; LOOKBACKS.len()];

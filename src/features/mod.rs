@@ -8,6 +8,7 @@
 //! minutes: missing means unknown, not "no trade".
 
 mod bars;
+mod change_point;
 mod columns;
 mod config;
 mod market;

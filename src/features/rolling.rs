@@ -1,6 +1,8 @@
 //! Everything that one symbol's closed bars leave behind, updated in O(1) per bar. `columns` reads it; nothing else.
 
-use super::path::Path;
+use super::change_point::{ChangePoint, RunTable};
+use super::market::Market;
+use super::path::{Path, RING};
 use super::session::Place;
 use super::volatility::{ALPHA_5, ALPHA_10, ALPHA_30, Curves, Ewma, Volatility};
 use crate::message::Bar;
@@ -118,6 +120,7 @@ pub(super) struct Rolling {
     pub(super) volumes: Volumes,
     pub(super) gains: Ewma,
     pub(super) losses: Ewma,
+    pub(super) change: ChangePoint,
     /// Overnight log return into this session, NaN when the session before is unknown.
     pub(super) gap: f64,
     pub(super) last: Bar,
@@ -134,6 +137,7 @@ impl Rolling {
             volumes: Volumes::new(),
             gains: Ewma::new(ALPHA_RSI),
             losses: Ewma::new(ALPHA_RSI),
+            change: ChangePoint::new(),
             gap: f64::NAN,
             last: Bar::default(),
             place: None,
@@ -162,15 +166,24 @@ impl Rolling {
         }
         let curve = curves.sigma(place.of_session, place.session_minutes);
         let log_range = libm::log(bar.high.to_f64() / bar.low.to_f64());
+        let sigma = self.volatility.sigma(curve);
         self.volatility.push(step, minutes, curve, log_range);
         self.gains.push(step.max(0.0));
         self.losses.push((-step).max(0.0));
-        let span = self.path.push(place.minute, step);
+        let span = self.path.push(place.minute, step, sigma);
         self.update_day(bar);
         self.volumes.push(bar.volume as f64, curves.volume_share(place.of_session, place.session_minutes), step);
         self.last = *bar;
         self.place = Some(place);
         Some((step, span))
+    }
+
+    /// Brings the change-point posterior up to `place`, all of whose bars are in `market`. A live start later than a
+    /// ring of minutes into the session sees only that much of it.
+    pub(super) fn detect_change(&mut self, place: Place, market: &Market, table: &RunTable) {
+        let path = &self.path;
+        let span = (place.minute - place.of_session, place.minute, RING as i64 - 1);
+        self.change.catch_up(table, place.session, span, |m| (path.ret(m) - market.mean_at(m)) / path.sigma(m));
     }
 
     /// Forgets everything: more than one session was missed.

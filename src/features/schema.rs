@@ -5,7 +5,7 @@
 use sha2::{Digest, Sha256};
 
 /// Version of what the columns mean (formulas and constants included).
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a column is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -21,11 +21,11 @@ pub enum Source {
 pub const COLUMNS: usize = NAMES.len();
 
 /// Bar columns come first: `0..BAR_COLUMNS`.
-pub const BAR_COLUMNS: usize = 44;
+pub const BAR_COLUMNS: usize = 46;
 
 /// The columns, in order. σ is the symbol's point-in-time one-minute volatility (`sigma`); `ret_k` is the log
 /// return of the last k trading minutes, overnight jumps taken out.
-pub const NAMES: [&str; 51] = [
+pub const NAMES: [&str; 53] = [
     // --- own returns, / (σ√k), clipped at ±CLIP ---
     "ret_1",
     "ret_2",
@@ -78,6 +78,9 @@ pub const NAMES: [&str; 51] = [
     "time_sin",
     "time_cos",
     "time_of_day", // minutes since the open / 390
+    // --- change points of residual_ret_1 in this session, hazard 1/60 (`change_point`) ---
+    "run_length",  // ln (1 + mean minutes since the last change)
+    "change_prob", // chance of a change in the last 5 minutes
     // --- quotes at the bar's boundary ---
     "spread_bps",
     "size_imbalance",       // (bid size − ask size) / (bid size + ask size)
@@ -138,4 +141,6 @@ pub(super) mod at {
     pub(in crate::features) const BREADTH: usize = 39;
     pub(in crate::features) const RELATIVE_SIGMA: usize = 40;
     pub(in crate::features) const TIME: usize = 41;
+    pub(in crate::features) const RUN_LENGTH: usize = 44;
+    pub(in crate::features) const CHANGE_PROB: usize = 45;
 }

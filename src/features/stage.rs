@@ -2,6 +2,7 @@
 //! [`FeaturesStage::OUTPUTS_MAX`] outputs per input. No allocation after construction.
 
 use super::bars::{BarBuilder, When, minute_of};
+use super::change_point::RunTable;
 use super::columns;
 use super::config::Config;
 use super::market::Market;
@@ -60,6 +61,7 @@ pub struct FeaturesStage {
     rolling: Vec<Rolling>,
     market: Market,
     curves: Curves,
+    runs: RunTable,
     clock: TradingClock,
     /// The oldest minute that is not closed, `None` before the first tick or timer.
     open_minute: Option<i64>,
@@ -84,6 +86,7 @@ impl FeaturesStage {
             rolling: vec![Rolling::new(); n_symbols],
             market: Market::new(),
             curves: Curves::new(),
+            runs: RunTable::new(),
             clock: TradingClock::new(),
             open_minute: None,
             quote_minute: i64::MIN,
@@ -157,7 +160,8 @@ impl FeaturesStage {
         let market = self.market.view(place.minute, self.curves.sigma(place.of_session, place.session_minutes));
         let next_curve = self.curves.sigma(place.of_session + 1, place.session_minutes);
         let mut rows = 0;
-        for (i, rolling) in self.rolling.iter().enumerate() {
+        for (i, rolling) in self.rolling.iter_mut().enumerate() {
+            rolling.detect_change(place, &self.market, &self.runs);
             let sigma = rolling.volatility.sigma(next_curve);
             let recent = rolling.place.is_some_and(|p| place.minute - p.minute <= BAR_AGE_MAX);
             if !recent || sigma.is_nan() {
