@@ -1,0 +1,178 @@
+"""Runs the fits on worker processes, one thread each, with a cache: an interrupted run goes on where it stopped.
+
+A result is kept under the hash of the data, of the job's code (its module and all that it imports from here), of the
+pins and of the task; change one and the fit is made again.
+"""
+import ast
+import hashlib
+import inspect
+import multiprocessing
+import os
+import pickle
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+
+from families import JOBS
+from families.common import SEED, stack
+from plan import FINAL, Plan, Task
+
+HERE = Path(__file__).resolve().parent
+PARITY_MAX = 1e-4  # an exported file may differ from its model by float32 sums in another order
+RANDOM_ROWS = 5_000
+REAL_EVERY = 100
+
+
+def data_hash(folder: Path, bars_folder: Path, dates) -> str:
+    """Of every byte that training reads."""
+    digest = hashlib.sha256((folder / "export.json").read_bytes())
+    for d in dates:
+        for path in (folder / f"{d}.rows.npy", folder / f"{d}.bars.npy", bars_folder / f"{d}.csv.gz"):
+            digest.update(path.read_bytes() if path.exists() else b"absent")
+    return digest.hexdigest()
+
+
+def _imports(path: Path, seen: dict):
+    """Local modules that a file imports, and theirs."""
+    if path in seen:
+        return
+    text = path.read_text()
+    seen[path] = text
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            local = HERE / (node.module.replace(".", "/") + ".py")
+            if local.exists():
+                _imports(local, seen)
+
+
+def key(task: Task, plan: Plan, data: str) -> str:
+    """Name of the task's result in the cache."""
+    seen = {}
+    _imports(Path(inspect.getfile(JOBS[task.job])), seen)
+    fit, scored = plan.days_of(task.fold)
+    about = [data, (HERE / "requirements.txt").read_text(), inspect.getsource(sys.modules[__name__]), repr(task), repr(plan.stride),
+             repr([plan.dates[i] for i in fit]), repr([plan.dates[i] for i in scored])]
+    about += [seen[p] for p in sorted(seen)]
+    return f"{task.job}-{task.fold}-{hashlib.sha256(repr(about).encode()).hexdigest()[:20]}.pkl"
+
+
+_STATE = {}
+
+
+def _start(days_file, plan, number):
+    """In each worker: one CPU, the days, the plan."""
+    with number.get_lock():
+        mine = number.value
+        number.value += 1
+    allowed = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {allowed[mine % len(allowed)]})
+    _STATE["data"] = pickle.loads(Path(days_file).read_bytes())
+    _STATE["plan"] = plan
+
+
+def fit(task: Task, data, plan: Plan) -> dict:
+    """One fit: forecasts of its fold's days, or the exported files of the final one."""
+    started = time.process_time()
+    fit_days, scored = plan.days_of(task.fold)
+    rows = stack([data.days[i] for i in fit_days], data.columns, len(data.inputs), plan.stride)
+    fitted = JOBS[task.job](rows, task.seed)
+    out = {"rows": len(rows.x)}
+    if task.fold == FINAL:
+        out["files"], out["parity"] = _export(fitted, data, fit_days)
+    else:
+        days = fitted.walk([data.days[i] for i in scored], plan.stride)
+        out["forecasts"] = {k: [np.asarray(d[k], np.float32) for d in days] for k in days[0]}
+    out["seconds"] = time.process_time() - started
+    return out
+
+
+def _export(fitted, data, fit_days):
+    """The files as bytes, each compared with the trained model on real rows and on random ones."""
+    from data import HORIZONS
+    from to_onnx import run_onnx
+    if type(fitted).export.__qualname__.startswith("Fitted."):
+        return [], 0.0
+    real = np.concatenate([data.days[i].x[::REAL_EVERY] for i in fit_days])
+    real = real[np.isfinite(real).all(axis=1)]
+    random = np.random.default_rng(SEED).normal(size=(RANDOM_ROWS, real.shape[1])).astype(np.float32)
+    sample = np.concatenate([real, random])
+    native, files, worst = fitted.predict(sample), [], 0.0
+    for file in fitted.export():
+        blob = file.model.SerializeToString()
+        got = run_onnx(blob, sample[:, [data.columns.index(n) for n in file.inputs]])
+        for i, column in enumerate(file.columns):
+            kind, _, tail = column.partition(":")
+            due = native[column] if column in native else native[kind][:, HORIZONS.index(int(tail))] if tail else native[kind]
+            gap = float((np.abs(got[:, i] - due) / np.maximum(1, np.abs(due))).max())
+            if not gap <= PARITY_MAX:
+                raise ValueError(f"{file.stem}: the exported {column} differs from the trained model by {gap}")
+            worst = max(worst, gap)
+        files.append({"stem": file.stem, "columns": file.columns, "inputs": file.inputs, "blob": blob, "extra": file.extra})
+    return files, worst
+
+
+def _run(task: Task, path: str):
+    result = fit(task, _STATE["data"], _STATE["plan"])
+    part = Path(path).with_suffix(f".{os.getpid()}.part")
+    part.write_bytes(pickle.dumps(result, 5))
+    part.rename(path)
+    return task
+
+
+class Progress:
+    """A bar on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self, total_weight, total, log):
+        self.total_weight, self.total, self.done_weight, self.done, self.log = max(total_weight, 1e-9), total, 0.0, 0, log
+        self.started, self.said = time.monotonic(), 0.0
+        self.live = sys.stdout.isatty()
+
+    def step(self, weight, name):
+        self.done_weight += weight
+        self.done += 1
+        gone = time.monotonic() - self.started
+        share = self.done_weight / self.total_weight
+        left = gone * (1 - share) / max(share, 1e-9)
+        bar = "#" * int(30 * share) + "." * (30 - int(30 * share))
+        text = f"[{bar}] {self.done}/{self.total} fits, {gone:.0f} s gone, about {left:.0f} s left, last: {name}"
+        if self.live:
+            print(f"\r{text:<110}", end="\n" if self.done == self.total else "", flush=True)
+        elif gone - self.said > 10 or self.done == self.total:
+            self.said = gone
+            self.log(text)
+
+
+def run_all(data, plan: Plan, cache: Path, digest: str, workers: int, log) -> dict:
+    """{task: result} of every task of the plan; fits what the cache lacks."""
+    cache.mkdir(parents=True, exist_ok=True)
+    tasks = plan.tasks()
+    paths = {t: cache / key(t, plan, digest) for t in tasks}
+    due = [t for t in tasks if not paths[t].exists()]
+    log(f"{len(tasks)} fits, {len(tasks) - len(due)} of them kept from an earlier run; {workers} workers")
+    if due:
+        _fit_all(data, plan, cache, due, paths, workers, log)
+    return {t: pickle.loads(p.read_bytes()) for t, p in paths.items()}
+
+
+def _fit_all(data, plan, cache, due, paths, workers, log):
+    days_file = cache / "days.pkl"
+    days_file.write_bytes(pickle.dumps(data, 5))
+    context = multiprocessing.get_context("spawn")
+    weight = lambda t: t.weight * len(plan.days_of(t.fold)[0])
+    progress = Progress(sum(map(weight, due)), len(due), log)
+    number = context.Value("i", 0)
+    with ProcessPoolExecutor(workers, context, _start, (str(days_file), plan, number)) as pool:
+        running = {pool.submit(_run, t, str(paths[t])): t for t in due}
+        try:
+            for future in as_completed(running):
+                task = running[future]
+                future.result()
+                progress.step(weight(task), task.job)
+        except Exception as e:
+            pool.shutdown(wait=False, cancel_futures=True)
+            where = "the final fit" if running[future].fold == FINAL else f"fold {running[future].fold + 1}"
+            raise SystemExit(f"fitting {running[future].job} on {where} failed: {e}. What was fitted is kept; run again to go on") from e
+    days_file.unlink()
