@@ -81,7 +81,7 @@ class Data:
 
     days: list
     about: dict  # export.json
-    columns: list  # names of Day.x: inputs, then context, then change-point columns where the export has them
+    columns: list  # names of Day.x: inputs, then context, then change-point columns
     inputs: list  # the forecasts' own inputs, the first columns
     gone: dict  # block -> names left out of it
 
@@ -91,8 +91,12 @@ def load(folder: Path, bars_folder: Path, dates=None) -> Data:
     about = _about(folder)
     names = [c["name"] for c in about["columns"]]
     bar = [c["name"] for c in about["columns"] if c["source"] == "bar"]
+    lacking = [n for n in LEFT_OUT if n not in bar]
+    if lacking:
+        raise BadExport(f"the export's feature schema (version {about['version']}) lacks the columns {', '.join(lacking)}: build this "
+                        "version's program (`make build`) and export again without --keep-export")
     inputs = [n for n in bar if n not in LEFT_OUT]
-    columns = inputs + [n for n in CONTEXT + CHANGE_POINT if n in bar]
+    columns = inputs + list(CONTEXT + CHANGE_POINT)
     take = [names.index(n) for n in columns]
     dates = about["days"] if dates is None else dates
     blocks = blocks_of(dates)
