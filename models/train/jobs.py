@@ -1,7 +1,7 @@
 """Runs the fits on worker processes, one thread each, with a cache: an interrupted run goes on where it stopped.
 
-A result is kept under the hash of the data, of the job's code (its module and all that it imports from here), of the
-pins and of the task; change one and the fit is made again.
+A result is kept under the hash of the data, of the job's code (its module, `fits.py` and all that they import from here),
+of the pins and of the task; change one and the fit is made again.
 """
 import ast
 import hashlib
@@ -10,20 +10,16 @@ import multiprocessing
 import os
 import pickle
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-import numpy as np
-
 from families import JOBS
-from families.common import SEED, stack
+from fits import fit
 from plan import FINAL, Plan, Task
 
 HERE = Path(__file__).resolve().parent
-PARITY_MAX = 1e-4  # an exported file may differ from its model by float32 sums in another order
-RANDOM_ROWS = 5_000
-REAL_EVERY = 100
 
 
 def data_hash(folder: Path, bars_folder: Path, dates) -> str:
@@ -43,6 +39,7 @@ def _imports(path: Path, seen: dict):
     seen[path] = text
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and node.module:
+            # `from families import JOBS` names the table of jobs, not what one of them is made of.
             local = HERE / (node.module.replace(".", "/") + ".py")
             if local.exists():
                 _imports(local, seen)
@@ -51,10 +48,10 @@ def _imports(path: Path, seen: dict):
 def key(task: Task, plan: Plan, data: str) -> str:
     """Name of the task's result in the cache."""
     seen = {}
-    _imports(Path(inspect.getfile(JOBS[task.job])), seen)
-    fit, scored = plan.days_of(task.fold)
-    about = [data, (HERE / "requirements.txt").read_text(), inspect.getsource(sys.modules[__name__]), repr(task), repr(plan.stride),
-             repr([plan.dates[i] for i in fit]), repr([plan.dates[i] for i in scored])]
+    for path in (Path(inspect.getfile(JOBS[task.job])), HERE / "fits.py"):
+        _imports(path, seen)
+    days = [[plan.dates[i] for i in part] for part in plan.days_of(task.fold)]
+    about = [data, (HERE / "requirements.txt").read_text(), repr(task), plan.stride, days]
     about += [seen[p] for p in sorted(seen)]
     return f"{task.job}-{task.fold}-{hashlib.sha256(repr(about).encode()).hexdigest()[:20]}.pkl"
 
@@ -62,8 +59,16 @@ def key(task: Task, plan: Plan, data: str) -> str:
 _STATE = {}
 
 
-def _start(days_file, plan, number):
+def _end_with(parent):
+    """A worker whose parent is gone has nobody to fit for."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _start(days_file, plan, number, parent):
     """In each worker: one CPU, the days, the plan."""
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with number.get_lock():
         mine = number.value
         number.value += 1
@@ -73,49 +78,8 @@ def _start(days_file, plan, number):
     _STATE["plan"] = plan
 
 
-def fit(task: Task, data, plan: Plan) -> dict:
-    """One fit: forecasts of its fold's days, or the exported files of the final one."""
-    started = time.process_time()
-    fit_days, scored = plan.days_of(task.fold)
-    rows = stack([data.days[i] for i in fit_days], data.columns, len(data.inputs), plan.stride)
-    fitted = JOBS[task.job](rows, task.seed)
-    out = {"rows": len(rows.x)}
-    if task.fold == FINAL:
-        out["files"], out["parity"] = _export(fitted, data, fit_days)
-    else:
-        days = fitted.walk([data.days[i] for i in scored], plan.stride)
-        out["forecasts"] = {k: [np.asarray(d[k], np.float32) for d in days] for k in days[0]}
-    out["seconds"] = time.process_time() - started
-    return out
-
-
-def _export(fitted, data, fit_days):
-    """The files as bytes, each compared with the trained model on real rows and on random ones."""
-    from data import HORIZONS
-    from to_onnx import run_onnx
-    if type(fitted).export.__qualname__.startswith("Fitted."):
-        return [], 0.0
-    real = np.concatenate([data.days[i].x[::REAL_EVERY] for i in fit_days])
-    real = real[np.isfinite(real).all(axis=1)]
-    random = np.random.default_rng(SEED).normal(size=(RANDOM_ROWS, real.shape[1])).astype(np.float32)
-    sample = np.concatenate([real, random])
-    native, files, worst = fitted.predict(sample), [], 0.0
-    for file in fitted.export():
-        blob = file.model.SerializeToString()
-        got = run_onnx(blob, sample[:, [data.columns.index(n) for n in file.inputs]])
-        for i, column in enumerate(file.columns):
-            kind, _, tail = column.partition(":")
-            due = native[column] if column in native else native[kind][:, HORIZONS.index(int(tail))] if tail else native[kind]
-            gap = float((np.abs(got[:, i] - due) / np.maximum(1, np.abs(due))).max())
-            if not gap <= PARITY_MAX:
-                raise ValueError(f"{file.stem}: the exported {column} differs from the trained model by {gap}")
-            worst = max(worst, gap)
-        files.append({"stem": file.stem, "columns": file.columns, "inputs": file.inputs, "blob": blob, "extra": file.extra})
-    return files, worst
-
-
 def _run(task: Task, path: str):
-    result = fit(task, _STATE["data"], _STATE["plan"])
+    result = fit(JOBS[task.job], task.seed, task.fold == FINAL, _STATE["data"], *_STATE["plan"].days_of(task.fold), _STATE["plan"].stride)
     part = Path(path).with_suffix(f".{os.getpid()}.part")
     part.write_bytes(pickle.dumps(result, 5))
     part.rename(path)
@@ -164,7 +128,7 @@ def _fit_all(data, plan, cache, due, paths, workers, log):
     weight = lambda t: t.weight * len(plan.days_of(t.fold)[0])
     progress = Progress(sum(map(weight, due)), len(due), log)
     number = context.Value("i", 0)
-    with ProcessPoolExecutor(workers, context, _start, (str(days_file), plan, number)) as pool:
+    with ProcessPoolExecutor(workers, context, _start, (str(days_file), plan, number, os.getpid())) as pool:
         running = {pool.submit(_run, t, str(paths[t])): t for t in due}
         try:
             for future in as_completed(running):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data import BARRIERS, HORIZONS, LEFT_OUT
-from families import FAMILIES, NEURAL, ensemble
+from families import FAMILIES, NEURAL, SHED_ORDER, ensemble
 from families.common import SEED
 from combine import MEMBERS
 from to_onnx import ML_OPSET, OPSET, run_onnx, session
@@ -66,14 +66,13 @@ def _entry(file, stats, span):
     return entry
 
 
-def make(data, plan, files, oof, calibration, costs, rows):
+def make(data, plan, files, oof, calibration, rows):
     train = [data.days[i] for i in plan.train]
     every = np.concatenate([d.x[::7] for d in train])
     low, high = np.nanquantile(every, [0.001, 0.999], axis=0)
     span = {"first_day": train[0].date, "last_day": train[-1].date, "days": len(train), "rows": rows}
     models = [_entry(f, oof.stats, span) for f in files]
     digest = hashlib.sha256("".join(m["sha256"] for m in models).encode()).hexdigest()[:12]
-    order = sorted(FAMILIES, key=lambda f: -costs[f])
     quorum = int(np.ceil(len(FAMILIES) * QUORUM_SHARE))
     return {
         "format": 2, "zoo": f"bars-{digest}",
@@ -81,7 +80,7 @@ def make(data, plan, files, oof, calibration, costs, rows):
                            "columns": [{"name": c["name"], "source": c["source"]} for c in data.about["columns"]]},
         "calibration": calibration,
         "feature_ranges": {n: [round(float(a), 5), round(float(b), 5)] for n, a, b in zip(data.columns, low, high)},
-        "shed_order": order, "quorum": {str(h): quorum for h in HORIZONS}, "models": models,
+        "shed_order": list(SHED_ORDER), "quorum": {str(h): quorum for h in HORIZONS}, "models": models,
         "training": {**span, "target": TARGET, "seed": SEED, "left_out": LEFT_OUT, "neural": list(NEURAL), "barriers": list(BARRIERS)},
     }
 

@@ -60,7 +60,7 @@ def main():
     files = manifest.gather(results, plans.FINAL, oof.weights)
     costs = measure.costs(files)
     rows = next(r["rows"] for t, r in results.items() if t.fold == plans.FINAL)
-    about = manifest.make(data, plan, files, oof, calibration, costs.by_family, rows)
+    about = manifest.make(data, plan, files, oof, calibration, rows)
     size = sum(len(f["blob"]) for f in files) / 1e6
     log(f"{len(files)} files, {size:.2f} MB, exported = trained to {max(r['parity'] for t, r in results.items() if t.fold == plans.FINAL):.1e}")
     if given.out is None:

@@ -51,3 +51,7 @@ TWINS = {
 # Families whose fit draws random numbers: the card shows the spread between seeds.
 SEEDED = ("light_gbm", "xg_boost", "mlp", "tab_cnn", "tab_lstm", "tab_transformer", "reward_based", "ng_boost", "vae", "gan", "meta_learning")
 NEURAL = ("mlp", "tab_cnn", "tab_lstm", "tab_transformer", "reward_based", "vae", "gan", "meta_learning")
+
+# Costliest first (cost of inference in the cards): the order in which a machine that is too slow gives families up.
+SHED_ORDER = ("quantile_light_gbm", "tab_transformer", "ng_boost", "light_gbm", "xg_boost", "tab_cnn", "tab_lstm", "vae", "gan",
+              "meta_learning", "gmm_regime", "change_point", "reward_based", "mlp", "ensemble", "ftrl_proximal")

@@ -46,9 +46,9 @@ class File:
 
 
 class Fitted:
-    """A fitted job. `takes`: the columns of Day.x that it reads."""
+    """A fitted job. Baselines and twins don't ship: they have no export."""
 
-    takes: list
+    ships = True
 
     def predict(self, x) -> dict:
         raise NotImplementedError

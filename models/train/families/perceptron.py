@@ -92,4 +92,5 @@ class Mlp(Fitted):
 class MlpWide(Mlp):
     """The twin of CNN, LSTM and transformer."""
 
+    ships = False
     layers = WIDE
