@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bars import BadBars, highs_and_lows
+from bars import highs_and_lows
 
 HORIZONS = (5, 10, 15, 30, 60)
 SESSION_MINUTES = 390
@@ -88,7 +88,7 @@ class Data:
 
 def load(folder: Path, bars_folder: Path, dates=None) -> Data:
     """Reads the export (all days, or `dates`) and the bars of the same days."""
-    about = _about(folder)
+    about = about_of(folder)
     names = [c["name"] for c in about["columns"]]
     bar = [c["name"] for c in about["columns"] if c["source"] == "bar"]
     lacking = [n for n in LEFT_OUT if n not in bar]
@@ -108,7 +108,8 @@ def load(folder: Path, bars_folder: Path, dates=None) -> Data:
     return Data(days, about, columns, inputs, gone)
 
 
-def _about(folder: Path) -> dict:
+def about_of(folder: Path) -> dict:
+    """export.json, checked for form."""
     try:
         about = json.loads((folder / "export.json").read_text())
     except FileNotFoundError:
@@ -235,6 +236,3 @@ def _mean_over_names(moves: np.ndarray) -> np.ndarray:
     known = np.isfinite(moves)
     n = known.sum(axis=0)
     return np.where(n >= 20, np.where(known, moves, 0).sum(axis=0) / np.maximum(n, 1), np.nan)
-
-
-__all__ = ["BadBars", "BadExport", "Data", "Day", "load"]

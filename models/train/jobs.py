@@ -39,7 +39,6 @@ def _imports(path: Path, seen: dict):
     seen[path] = text
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and node.module:
-            # `from families import JOBS` names the table of jobs, not what one of them is made of.
             local = HERE / (node.module.replace(".", "/") + ".py")
             if local.exists():
                 _imports(local, seen)

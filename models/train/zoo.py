@@ -4,7 +4,6 @@ Days from `--test-from` on are never trained on, calibrated on or used to choose
 once per zoo and logs the look. Nothing is written to the models folder before all of it is done.
 """
 import argparse
-import json
 import sys
 import time
 import warnings
@@ -19,7 +18,7 @@ import plan as plans
 import report
 import test_week
 from bars import BadBars
-from data import BadExport, load
+from data import BadExport, about_of, load
 
 START = time.perf_counter()
 
@@ -44,7 +43,7 @@ def main():
     given = arguments()
     # A row without any family's score has no mean: NaN is the answer, not a warning.
     warnings.filterwarnings("ignore", "Mean of empty slice")
-    dates = json.loads((given.export / "export.json").read_text())["days"]
+    dates = about_of(given.export)["days"]
     if given.quick:
         dates = [d for d in dates if d < given.test_from][-plans.QUICK_DAYS:]
     plan = plans.make(dates, given.test_from, given.quick)
@@ -78,3 +77,5 @@ if __name__ == "__main__":
         main()
     except (BadBars, BadExport) as e:
         sys.exit(f"models/train: {e}")
+    except KeyboardInterrupt:
+        sys.exit("models/train: stopped; what was fitted is kept, run again to go on")

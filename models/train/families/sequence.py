@@ -169,7 +169,7 @@ def _transformer(params, wide):
 
 
 def _transformer_loss(params, wide, mask, target, known):
-    masked_embed = {**params, "embed": {"w": params["embed"]["w"] * mask[0], "b": params["embed"]["b"]}}
+    masked_embed = {**params, "embed": {"w": params["embed"]["w"] * mask, "b": params["embed"]["b"]}}
     return squared_error(_transformer(masked_embed, wide), target, known)
 
 
@@ -190,13 +190,8 @@ class TabTransformer(Fitted):
                   **{p: dense(rng, WIDTH, WIDTH, 0.7) for p in ("q", "k", "v", "join")},
                   "ff1": dense(rng, WIDTH, 2 * WIDTH), "ff2": dense(rng, 2 * WIDTH, WIDTH, 0.5)}
         z = (rows.own - self.mean) / self.std
-        self.params = self._train(params, mask, z, rows, rng)
+        self.params = train(_transformer_loss, params, (z, _Constant(mask), *masked(rows.y)), rng)
         self.params["embed"]["w"] = self.params["embed"]["w"] * mask
-
-    @staticmethod
-    def _train(params, mask, z, rows, rng):
-        every = np.broadcast_to(mask, (len(z), *mask.shape))  # a view: one copy of the mask for all rows
-        return train(_transformer_loss, params, (z, _OneRow(every[:1], len(z)), *masked(rows.y)), rng)
 
     def predict(self, x):
         return {"score": forward(_transformer, self.params, (x[:, :len(self.inputs)] - self.mean) / self.std)}
@@ -219,14 +214,11 @@ class TabTransformer(Fitted):
         return [File("tab_transformer", scores(), self.inputs, g.model(y, OUT))]
 
 
-class _OneRow:
-    """The same array whatever rows are picked: a constant among row-aligned arrays."""
+class _Constant:
+    """The same array whatever rows are picked: for an argument of a loss that no row owns."""
 
-    def __init__(self, value, rows):
-        self.value, self.rows = value, rows
-
-    def __len__(self):
-        return self.rows
+    def __init__(self, value):
+        self.value = value
 
     def __getitem__(self, _):
         return self.value
