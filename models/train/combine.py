@@ -81,11 +81,8 @@ def _stack(days, z):
     scores = []
     for start in range(0, len(days), FOLD_DAYS):
         weights = fit(start) if start else np.full((len(MEMBERS), len(HORIZONS)), 1 / len(MEMBERS))
-        # Only the order within a day counts for the evidence, and the scale of the weights differs from fold to fold.
-        weights = weights / weights.sum(axis=0)
         scores += [ensemble.apply(weights, b) for b in block[start:start + FOLD_DAYS]]
-    final = fit(len(days))
-    return scores, final / final.sum(axis=0)
+    return scores, fit(len(days))
 
 
 def calibrate(days, z, z_ics):

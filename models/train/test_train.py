@@ -200,6 +200,7 @@ class Fits(unittest.TestCase):
         one = rng.normal(size=(500, 5))
         np.testing.assert_allclose(np.ptp(ensemble.fit(np.stack([one] * 3), one), axis=0), 0, atol=1e-9)
         self.assertTrue((ensemble.fit(rng.normal(size=(4, 500, 5)), -one) >= 0).all())
+        np.testing.assert_allclose(ensemble.fit(np.stack([one] * 4), -one), 0.25)
 
     def test_platt_finds_slope_and_offset(self):
         rng = np.random.default_rng(6)

@@ -15,7 +15,7 @@ PRIOR_MIN = 1e-3  # equal weights when the mean of the scores was worth nothing
 
 
 def fit(z, y):
-    """z: families x n x 5, y: n x 5. Weights, families x 5."""
+    """z: families x n x 5, y: n x 5. Weights, families x 5, of sum 1; equal where no family was worth anything."""
     out = np.zeros((z.shape[0], len(HORIZONS)))
     for k in range(len(HORIZONS)):
         fine = np.isfinite(y[:, k]) & np.isfinite(z[:, :, k]).all(axis=0)
@@ -25,7 +25,8 @@ def fit(z, y):
         penalty = PENALTY_SHARE * len(b)
         root = np.linalg.cholesky(a.T @ a + penalty * np.eye(a.shape[1])).T
         out[:, k], _ = nnls(root, np.linalg.solve(root.T, a.T @ b + penalty * prior))
-    return out
+    total = out.sum(axis=0)
+    return np.where(total > 0, out / np.where(total > 0, total, 1), 1 / z.shape[0])
 
 
 def apply(weights, z):
