@@ -65,7 +65,7 @@ def _end_with(parent):
     os._exit(1)
 
 
-def _start(days_file, plan, number, parent):
+def _start(days_file, plan, digest, number, parent):
     """In each worker: one CPU, the days, the plan."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with number.get_lock():
@@ -74,11 +74,13 @@ def _start(days_file, plan, number, parent):
     allowed = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {allowed[mine % len(allowed)]})
     _STATE["data"] = pickle.loads(Path(days_file).read_bytes())
-    _STATE["plan"] = plan
+    _STATE["plan"], _STATE["digest"] = plan, digest
 
 
 def _run(task: Task, path: str):
     result = fit(JOBS[task.job], task.seed, task.fold == FINAL, _STATE["data"], *_STATE["plan"].days_of(task.fold), _STATE["plan"].stride)
+    if key(task, _STATE["plan"], _STATE["digest"]) != Path(path).name:
+        raise RuntimeError("the code was edited during the run")
     part = Path(path).with_suffix(f".{os.getpid()}.part")
     part.write_bytes(pickle.dumps(result, 5))
     part.rename(path)
@@ -116,18 +118,18 @@ def run_all(data, plan: Plan, cache: Path, digest: str, workers: int, log) -> di
     due = [t for t in tasks if not paths[t].exists()]
     log(f"{len(tasks)} fits, {len(tasks) - len(due)} of them kept from an earlier run; {workers} workers")
     if due:
-        _fit_all(data, plan, cache, due, paths, workers, log)
+        _fit_all(data, plan, digest, cache, due, paths, workers, log)
     return {t: pickle.loads(p.read_bytes()) for t, p in paths.items()}
 
 
-def _fit_all(data, plan, cache, due, paths, workers, log):
+def _fit_all(data, plan, digest, cache, due, paths, workers, log):
     days_file = cache / "days.pkl"
     days_file.write_bytes(pickle.dumps(data, 5))
     context = multiprocessing.get_context("spawn")
     weight = lambda t: t.weight * len(plan.days_of(t.fold)[0])
     progress = Progress(sum(map(weight, due)), len(due), log)
     number = context.Value("i", 0)
-    with ProcessPoolExecutor(workers, context, _start, (str(days_file), plan, number, os.getpid())) as pool:
+    with ProcessPoolExecutor(workers, context, _start, (str(days_file), plan, digest, number, os.getpid())) as pool:
         running = {pool.submit(_run, t, str(paths[t])): t for t in due}
         try:
             for future in as_completed(running):

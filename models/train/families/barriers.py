@@ -1,6 +1,6 @@
 """Barrier models: probability of each event of data.BARRIERS, calibrated, beside the rate that volatility alone gives.
 
-Fitted on the first four fifths of the days; the last fifth calibrates (Platt) and sets the gates. A gate is a lift: it
+Fitted on the first four fifths of the days; the last fifth calibrates both (Platt) and sets the gates. A gate is a lift: it
 fires where p >= lift * base(volatility, time of day); a fixed probability would never fire or always.
 """
 import lightgbm as lgb
@@ -35,12 +35,23 @@ class Base:
     def __call__(self, vol, time):
         return self.rate[self._cell(vol, time)]
 
+    def calibrate(self, vol, time, event):
+        """On the same days as the model, or the model would gain by their level alone."""
+        logit = np.log(self.rate / (1 - self.rate))
+        a, b = platt(logit[self._cell(vol, time)], event)
+        self.rate = logistic(a * logit + b)
+        return self
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
+
 
 def platt(score, event, rounds=25):
     """Slope and offset of the logistic regression of `event` on `score` (Newton's method)."""
     a, b = 1.0, 0.0
     for _ in range(rounds):
-        p = 1 / (1 + np.exp(-(a * score + b)))
+        p = logistic(a * score + b)
         w = p * (1 - p)
         gradient = np.array([(p - event) @ score, (p - event).sum()])
         hessian = np.array([[w @ (score * score) + 1.0, w @ score], [w @ score, w.sum()]])
@@ -63,17 +74,18 @@ class Barriers(Fitted):
         event = rows.barrier[:, k]
         early, late = np.isfinite(event) & ~late, np.isfinite(event) & late
         booster = lgb.train(params, lgb.Dataset(rows.own[early], event[early]), TREES)
-        base = Base(rows.x[early, self.vol], rows.x[early, self.time], event[early])
-        a, b = platt(booster.predict(rows.own[late], raw_score=True), event[late])
-        p = 1 / (1 + np.exp(-(a * booster.predict(rows.own[late], raw_score=True) + b)))
-        lift = p / base(rows.x[late, self.vol], rows.x[late, self.time])
+        vol, time = rows.x[:, self.vol], rows.x[:, self.time]
+        base = Base(vol[early], time[early], event[early]).calibrate(vol[late], time[late], event[late])
+        score = booster.predict(rows.own[late], raw_score=True)
+        a, b = platt(score, event[late])
+        lift = logistic(a * score + b) / base(vol[late], time[late])
         gates = {name: float(np.quantile(lift, 1 - share)) for name, share in GATES.items()}
         return booster, a, b, base, gates
 
     def predict(self, x):
         out = {}
         for name, (booster, a, b, base, gates) in zip(BARRIERS, self.models):
-            p = 1 / (1 + np.exp(-(a * booster.predict(x[:, :len(self.inputs)], raw_score=True) + b)))
+            p = logistic(a * booster.predict(x[:, :len(self.inputs)], raw_score=True) + b)
             rate = base(x[:, self.vol], x[:, self.time])
             out[f"p:{name}"], out[f"base:{name}"] = p, rate
             out |= {f"gate:{name}:{g}": p >= lift * rate for g, lift in gates.items()}

@@ -5,13 +5,14 @@ import numpy as np
 
 from data import CLIP, HORIZONS
 from families.common import File, Fitted, moments, scores
-from families.nets import Adam, BATCH, apply, batches, dense, forward, train
+from families.nets import Adam, apply, dense, forward, train
 from families.perceptron import Dense
 from to_onnx import Graph
 
 LATENT = 8
 HEAD_LAYERS = (16,)
-KL_WEIGHT = 0.5
+KL_WEIGHT = 0.1
+VAE_EPOCHS, VAE_BATCH, VAE_RATE = 6, 1024, 3e-3
 
 
 def _encode(params, z):
@@ -57,7 +58,7 @@ class Vae(Fitted):
         width = z.shape[1]
         params = {"enc": dense(rng, width, 32), "mean": dense(rng, 32, LATENT), "var": dense(rng, 32, LATENT, 0.1),
                   "dec": dense(rng, LATENT, 32), "out": dense(rng, 32, width)}
-        self.params = train(_vae_loss, params, (z, _Noise(rng, LATENT)), rng, epochs=3)
+        self.params = train(_vae_loss, params, (z, _Noise(rng, LATENT)), rng, VAE_EPOCHS, VAE_RATE, VAE_BATCH)
         latent, error = forward(_vae, self.params, z)
         self.ordinary = float(error.mean())
         self.head = Dense(latent, rows.y, seed, HEAD_LAYERS)
@@ -81,9 +82,11 @@ class Vae(Fitted):
         return [File("vae", scores() + ["anomaly"], self.inputs, g.model(y, len(HORIZONS) + 1))]
 
 
-SEEDS = 16  # width of the generator's noise
+SEEDS = 32  # width of the generator's noise
 GENERATED = 0.25  # of the real rows
-GAN_RATE, GAN_EPOCHS = 5e-4, 3
+GAN_RATE, GAN_STEPS, GAN_BATCH = 2e-3, 1200, 512
+MATCH = 2.0  # weight of the moments in the generator's loss
+INSTANCE_NOISE = 0.2  # on what the critic sees in training: real and generated rows overlap, so it always has a slope
 
 
 def _generate(params, noise):
@@ -109,10 +112,19 @@ def _critic_loss(params, real, made, shown):
     return (0.9 * jax.nn.softplus(-true) + 0.1 * jax.nn.softplus(true)).mean() + jax.nn.softplus(false).mean()
 
 
-def _generator_loss(params, critic, noise, shown):
+def _moment_gap(made, real):
+    """Feature matching (Salimans et al. 2016) on means and covariances: keeps a small generator from drifting off."""
+    first = made.mean(axis=0) - real.mean(axis=0)
+    a, b = made - made.mean(axis=0), real - real.mean(axis=0)
+    second = (a.T @ a - b.T @ b) / len(real)
+    return (first**2).mean() + (second**2).mean()
+
+
+def _generator_loss(params, critic, noise, shown, real):
     made = _generate(params, noise)
     width = made.shape[1] - len(HORIZONS)
-    return jax.nn.softplus(-_critic(critic, _joint(made[:, :width], made[:, width:], shown))).mean()
+    doubt = jax.nn.softplus(-_critic(critic, _joint(made[:, :width], made[:, width:], shown))).mean()
+    return doubt + MATCH * _moment_gap(made, real)
 
 
 def _realism(params, z):
@@ -145,15 +157,16 @@ class Gan(Fitted):
         width = real.shape[1]
         generator = {"g1": dense(rng, SEEDS, 64), "g2": dense(rng, 64, 64), "out": dense(rng, 64, width, 0.7)}
         critic = {"d1": dense(rng, width + 1, 48), "d2": dense(rng, 48, 24), "real": dense(rng, 24, 1, 0.5)}
-        batch = min(BATCH, len(real))
-        steps = GAN_EPOCHS * (len(real) // batch)
-        g = Adam(_generator_loss, generator, GAN_RATE, steps, decay=0.0, momentum=0.5)
-        d = Adam(_critic_loss, critic, GAN_RATE, steps, decay=0.0, momentum=0.5)
-        for pick in batches(rng, len(real), GAN_EPOCHS, batch):
+        batch = min(GAN_BATCH, len(real))
+        g = Adam(_generator_loss, generator, GAN_RATE, GAN_STEPS, decay=0.0, momentum=0.5)
+        d = Adam(_critic_loss, critic, GAN_RATE, GAN_STEPS, decay=0.0, momentum=0.5)
+        blur = lambda rows: rows + np.float32(INSTANCE_NOISE) * rng.standard_normal(rows.shape, np.float32)
+        for _ in range(GAN_STEPS):
+            rows = real[rng.integers(len(real), size=batch)]
             noise = rng.standard_normal((batch, SEEDS), np.float32)
             shown = (rng.random((batch, 1)) < 0.5).astype(np.float32)
-            d.update(real[pick], _made(g.params, noise), shown)
-            g.update(d.params, noise, shown)
+            d.update(blur(rows), blur(np.asarray(_made(g.params, noise))), shown)
+            g.update(d.params, noise, shown, rows)
         self.critic = jax.tree.map(np.asarray, d.params)
         return g.params
 
