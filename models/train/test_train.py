@@ -20,6 +20,9 @@ from families.common import Rows
 from families.sequence import TOKENS, sequence_map, side_columns
 from to_onnx import down_to_f32, run_onnx
 
+# Enough to exercise the code; what the steps are worth is measured in the cards.
+families.generative.GAN_STEPS, families.meta.ROUNDS = 60, 40
+
 INPUTS = [n for group in TOKENS for n in group]
 COLUMNS = INPUTS + list(CONTEXT + CHANGE_POINT)
 
