@@ -2,15 +2,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 from combine import OutOfFold, leave_one_out
 from data import BARRIERS, HORIZONS
 from evidence import detectable, holm, ics, pooled_ic, sign_flip_p, verdict
 from families import FAMILIES, SEEDED, TWINS
 from families.barriers import GATES
-from families.common import SEED
 from manifest import cost_us
-from plan import EXTRA_SEEDS, FINAL, SEED_FOLDS
+from plan import EXTRA_SEEDS, SEED_FOLDS
 
 
 @dataclass
@@ -75,18 +75,18 @@ def everything(data, plan, oof: OutOfFold, results) -> Evidence:
 
 def _seeds(data, plan, results, table):
     """{family: 5} standard deviation between seeds of the mean IC on the last folds."""
+    last = range(len(plan.folds))[-SEED_FOLDS:]
+    days = [data.days[i] for f in last for i in plan.folds[f][1]]
+    others = {}
+    for task, result in sorted(results.items(), key=lambda r: r[0].fold):
+        if task.seed in EXTRA_SEEDS:
+            others.setdefault((task.job, task.seed), []).extend(result["forecasts"]["score"])
+    means = {name: np.nanmean(v, axis=1) for name, v in ics(days, others).items()} if others else {}
     out = {}
-    folds = range(len(plan.folds))[-SEED_FOLDS:]
-    days = [data.days[i] for f in folds for i in plan.folds[f][1]]
     for job in SEEDED:
-        means = [np.nanmean(table[job][:, -len(days):], axis=1)]
-        for seed in EXTRA_SEEDS:
-            parts = [r["forecasts"]["score"] for t, r in sorted(results.items(), key=lambda r: r[0].fold)
-                     if t.job == job and t.seed == seed and t.fold != FINAL]
-            if parts:
-                means.append(np.nanmean(ics(days, {job: [d for p in parts for d in p]})[job], axis=1))
-        if len(means) > 1:
-            out[job] = np.std(means, axis=0, ddof=1)
+        own = [m for (j, _), m in means.items() if j == job]
+        if own:
+            out[job] = np.std([np.nanmean(table[job][:, -len(days):], axis=1), *own], axis=0, ddof=1)
     return out
 
 
@@ -112,7 +112,6 @@ def _cells(table, without, seeds):
 
 def auc(score, event):
     """Area under the ROC curve, ties shared."""
-    from scipy.stats import rankdata
     ones = event.sum()
     return float((rankdata(score)[event].sum() - ones * (ones + 1) / 2) / ones / (len(event) - ones))
 
