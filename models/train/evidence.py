@@ -1,27 +1,50 @@
 """What the forecasts are worth: rank IC across names per minute, averaged per day; days are the observations."""
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, rankdata
+
+from data import HORIZONS
+
+NAMES_MIN = 20  # names that a minute must have to be scored
 
 
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Mean ranks, ties shared."""
-    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(count)
-    return (ends - (count - 1) / 2)[inverse]
-
-
-def daily_ic(minute, score, target, names_min=20) -> float:
-    """Mean over every second minute of the day of the rank correlation across names; NaN without a scorable minute."""
-    out = []
+def day_ics(minute, scores, target):
+    """Columns of `scores` (n x C) against one target (n): mean over every second minute of the day of the rank correlation
+    across names; NaN without a scorable minute."""
+    total, count = np.zeros(scores.shape[1]), np.zeros(scores.shape[1])
     for m in np.unique(minute)[::2]:
-        at = (minute == m) & np.isfinite(target) & np.isfinite(score)
-        if at.sum() < names_min:
+        at = (minute == m) & np.isfinite(target)
+        if at.sum() < NAMES_MIN:
             continue
-        a, b = ranks(score[at]), ranks(target[at])
-        a, b = a - a.mean(), b - b.mean()
-        scale = np.sqrt((a @ a) * (b @ b))
-        out.append(a @ b / scale if scale > 0 else 0.0)
-    return float(np.mean(out)) if out else float("nan")
+        part, truth = scores[at], target[at]
+        if np.isfinite(part).all():
+            ic = _rank_correlation(part, truth)
+            fine = np.ones(len(ic), bool)
+        else:
+            known = np.isfinite(part)
+            fine = known.sum(axis=0) >= NAMES_MIN
+            ic = np.array([_rank_correlation(part[k, c:c + 1], truth[k])[0] if ok else 0.0 for c, (k, ok) in enumerate(zip(known.T, fine))])
+        total += ic
+        count += fine
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _rank_correlation(scores, truth):
+    a, b = rankdata(scores, axis=0), rankdata(truth)
+    a, b = a - a.mean(axis=0), b - b.mean()
+    scale = np.sqrt((a * a).sum(axis=0) * (b @ b))
+    return np.where(scale > 0, b @ a / np.maximum(scale, 1e-12), 0.0)
+
+
+def ics(days, forecasts, target="y"):
+    """{name: 5 x days} of daily rank IC of {name: [n x 5 per day]}."""
+    names = list(forecasts)
+    out = {n: np.full((len(HORIZONS), len(days)), np.nan) for n in names}
+    for i, d in enumerate(days):
+        for k in range(len(HORIZONS)):
+            values = day_ics(d.minute, np.column_stack([forecasts[n][i][:, k] for n in names]), getattr(d, target)[:, k])
+            for n, v in zip(names, values):
+                out[n][k, i] = v
+    return out
 
 
 def pooled_ic(score, target) -> float:
@@ -29,7 +52,7 @@ def pooled_ic(score, target) -> float:
     ok = np.isfinite(score) & np.isfinite(target)
     if ok.sum() < 100:
         return float("nan")
-    return float(np.corrcoef(ranks(score[ok]), ranks(target[ok]))[0, 1])
+    return float(np.corrcoef(rankdata(score[ok]), rankdata(target[ok]))[0, 1])
 
 
 def sign_flip_p(differences, resolution=20_000) -> float:
@@ -68,6 +91,12 @@ def holm(ps):
         worst = max(worst, min(1.0, (len(ps) - i) * ps[j]))
         out[j] = worst
     return out
+
+
+def spread_days(values) -> float:
+    """Half width of the 95 % interval of the mean over days (normal)."""
+    d = np.asarray([x for x in values if np.isfinite(x)])
+    return float(norm.ppf(0.975) * d.std(ddof=1) / np.sqrt(len(d))) if len(d) > 1 else float("nan")
 
 
 PLAUSIBLE_IC = 0.02  # a mean daily rank IC worth finding at these horizons

@@ -1,4 +1,4 @@
-"""ONNX files written node by node from the trained models: input `x` float32 [n, F], output `y` float32 [n, H].
+"""ONNX files written node by node from the trained models: input `x` float32 [n, F], output `y` float32 [n, C].
 
 LightGBM's thresholds are f64 while ONNX compares in f32: each is rounded *down* to f32, so that `x <= t` holds for
 the same float32 x. XGBoost compares `x < t` in f32: the threshold goes over unchanged.
@@ -7,47 +7,56 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
 ML_OPSET = 3
 
 
-def down_to_f32(value: float) -> float:
-    f = np.float32(value)
-    return float(f if float(f) <= value else np.nextafter(f, np.float32(-np.inf)))
+class Graph:
+    """A graph under construction: `op` adds a node and returns its output's name, `const` a weight."""
+
+    def __init__(self, features: int):
+        self.features, self.nodes, self.initializers = features, [], []
+
+    def const(self, value, dtype=np.float32) -> str:
+        name = f"c{len(self.initializers)}"
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype), name))
+        return name
+
+    def ints(self, *values) -> str:
+        return self.const(values, np.int64)
+
+    def op(self, kind: str, *inputs, outputs=1, **attributes):
+        names = [f"t{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def affine(self, at, weight, bias) -> str:
+        return self.op("Gemm", at, self.const(weight), self.const(bias))
+
+    def standardise(self, at, mean, std) -> str:
+        return self.op("Add", self.op("Mul", at, self.const(1 / std)), self.const(-mean / std))
+
+    def relu_stack(self, at, weights, biases) -> str:
+        """Dense layers with ReLU between them."""
+        for i, (w, b) in enumerate(zip(weights, biases)):
+            at = self.affine(at, w, b)
+            if i + 1 < len(weights):
+                at = self.op("Relu", at)
+        return at
+
+    def model(self, at, columns: int) -> onnx.ModelProto:
+        self.nodes.append(helper.make_node("Identity", [at], ["y"]))
+        return _model(self.nodes, self.initializers, self.features, columns)
 
 
-class _Trees:
-    """Attributes of a TreeEnsembleRegressor under construction."""
-
-    def __init__(self):
-        self.nodes = {k: [] for k in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")}
-        self.targets = {k: [] for k in ("treeids", "nodeids", "ids", "weights")}
-
-    def node(self, tree, node, feature, value, mode, true=0, false=0):
-        row = dict(treeids=tree, nodeids=node, featureids=feature, values=value, modes=mode, truenodeids=true, falsenodeids=false)
-        for k, v in row.items():
-            self.nodes[k].append(v)
-
-    def leaf(self, tree, node, weight):
-        self.node(tree, node, 0, 0.0, "LEAF")
-        for k, v in dict(treeids=tree, nodeids=node, ids=0, weights=weight).items():
-            self.targets[k].append(v)
-
-    def model(self, features: int, base: float) -> onnx.ModelProto:
-        attributes = {f"nodes_{k}": v for k, v in self.nodes.items()}
-        attributes |= {f"target_{k}": v for k, v in self.targets.items()}
-        node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", n_targets=1,
-                                aggregate_function="SUM", base_values=[base], post_transform="NONE", **attributes)
-        return _model([node], [], features, 1)
-
-
-def _model(nodes, initializers, features, outputs) -> onnx.ModelProto:
+def _model(nodes, initializers, features, columns) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes, "zoo",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", features])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", outputs])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", columns])],
         initializers)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, producer_name="ibkr-trader", ir_version=8)
@@ -55,51 +64,87 @@ def _model(nodes, initializers, features, outputs) -> onnx.ModelProto:
     return model
 
 
-def light_gbm(booster, features: int) -> onnx.ModelProto:
-    trees = _Trees()
+def down_to_f32(value: float) -> float:
+    """The largest float32 that is not above `value`."""
+    f = np.float32(value)
+    return float(f if float(f) <= value else np.nextafter(f, np.float32(-np.inf)))
 
-    def walk(tree, node, ids):
+
+class Trees:
+    """One TreeEnsembleRegressor under construction; each tree adds to one target."""
+
+    def __init__(self, targets=1):
+        self.targets, self.count = targets, 0
+        self.nodes = {k: [] for k in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")}
+        self.leaves = {k: [] for k in ("treeids", "nodeids", "ids", "weights")}
+
+    def _node(self, node, feature, value, mode, true=0, false=0):
+        row = dict(treeids=self.count, nodeids=node, featureids=feature, values=value, modes=mode, truenodeids=true, falsenodeids=false)
+        for k, v in row.items():
+            self.nodes[k].append(v)
+
+    def _leaf(self, node, target, weight):
+        self._node(node, 0, 0.0, "LEAF")
+        for k, v in dict(treeids=self.count, nodeids=node, ids=target, weights=weight).items():
+            self.leaves[k].append(v)
+
+    def light_gbm(self, booster, target=lambda tree: 0, scale=1.0):
+        """Adds a booster's trees; `target` maps the tree's number to its output."""
+        for t in booster.dump_model()["tree_info"]:
+            self._walk(t["tree_structure"], [0], target(t["tree_index"]), scale)
+            self.count += 1
+        return self
+
+    def _walk(self, node, ids, target, scale):
         me = ids[0]
         ids[0] += 1
-        if "leaf_value" in node and "left_child" not in node:
-            trees.leaf(tree, me, node["leaf_value"])
+        if "left_child" not in node:
+            self._leaf(me, target, node["leaf_value"] * scale)
             return me
         if node["decision_type"] != "<=":
             raise ValueError(f"unknown decision {node['decision_type']}")
-        slot = len(trees.nodes["treeids"])
-        trees.node(tree, me, node["split_feature"], down_to_f32(node["threshold"]), "BRANCH_LEQ")
-        left = walk(tree, node["left_child"], ids)
-        right = walk(tree, node["right_child"], ids)
-        trees.nodes["truenodeids"][slot], trees.nodes["falsenodeids"][slot] = left, right
+        slot = len(self.nodes["treeids"])
+        self._node(me, node["split_feature"], down_to_f32(node["threshold"]), "BRANCH_LEQ")
+        left = self._walk(node["left_child"], ids, target, scale)
+        right = self._walk(node["right_child"], ids, target, scale)
+        self.nodes["truenodeids"][slot], self.nodes["falsenodeids"][slot] = left, right
         return me
 
-    for t in booster.dump_model()["tree_info"]:
-        walk(t["tree_index"], t["tree_structure"], [0])
-    return trees.model(features, 0.0)
+    def xg_boost(self, booster):
+        """Adds a booster's trees; returns its base score."""
+        raw = json.loads(booster.save_raw("json"))["learner"]
+        for t in raw["gradient_booster"]["model"]["trees"]:
+            for node, (left, right) in enumerate(zip(t["left_children"], t["right_children"])):
+                value = float(np.float32(t["split_conditions"][node]))
+                if left == -1:
+                    self._leaf(node, 0, value)
+                else:
+                    self._node(node, t["split_indices"][node], value, "BRANCH_LT", left, right)
+            self.count += 1
+        return float(np.ravel(json.loads(str(raw["learner_model_param"]["base_score"])))[0])
+
+    def node(self, output: str, base) -> onnx.NodeProto:
+        attributes = {f"nodes_{k}": v for k, v in self.nodes.items()}
+        attributes |= {f"target_{k}": v for k, v in self.leaves.items()}
+        return helper.make_node("TreeEnsembleRegressor", ["x"], [output], domain="ai.onnx.ml", n_targets=self.targets,
+                                aggregate_function="SUM", base_values=[float(b) for b in base], post_transform="NONE", **attributes)
+
+    def model(self, features: int, base=None) -> onnx.ModelProto:
+        base = [0.0] * self.targets if base is None else base
+        return _model([self.node("y", base)], [], features, self.targets)
+
+    def probability(self, features: int, base: float) -> onnx.ModelProto:
+        """A logistic of the sum: Platt's slope is in the leaves already, its offset in `base`."""
+        nodes = [self.node("s", [base]), helper.make_node("Sigmoid", ["s"], ["y"])]
+        return _model(nodes, [], features, self.targets)
 
 
-def xg_boost(booster, features: int) -> onnx.ModelProto:
-    raw = json.loads(booster.save_raw("json"))["learner"]
-    base = float(np.ravel(json.loads(str(raw["learner_model_param"]["base_score"])))[0])
-    trees = _Trees()
-    for i, t in enumerate(raw["gradient_booster"]["model"]["trees"]):
-        for node, (left, right) in enumerate(zip(t["left_children"], t["right_children"])):
-            value = float(np.float32(t["split_conditions"][node]))
-            if left == -1:
-                trees.leaf(i, node, value)
-            else:
-                trees.node(i, node, t["split_indices"][node], value, "BRANCH_LT", left, right)
-    return trees.model(features, base)
+def session(blob: bytes):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
 
 
-def mlp(weights, biases, features: int) -> onnx.ModelProto:
-    nodes, initializers, at = [], [], "x"
-    for i, (w, b) in enumerate(zip(weights, biases)):
-        initializers += [numpy_helper.from_array(np.ascontiguousarray(w), f"w{i}"), numpy_helper.from_array(b, f"b{i}")]
-        last = i + 1 == len(weights)
-        out = "y" if last else f"a{i}"
-        nodes.append(helper.make_node("Gemm", [at, f"w{i}", f"b{i}"], [out]))
-        if not last:
-            nodes.append(helper.make_node("Relu", [out], [f"r{i}"]))
-            at = f"r{i}"
-    return _model(nodes, initializers, features, weights[-1].shape[1])
+def run_onnx(blob: bytes, x):
+    """n x C of the file on rows `x`."""
+    return session(blob).run(["y"], {"x": np.ascontiguousarray(x, np.float32)})[0]
