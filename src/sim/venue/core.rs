@@ -7,7 +7,7 @@ use super::account::Account;
 use super::agenda::{Agenda, Task};
 use super::bands::{BREAKER_PERIOD, Bands};
 use super::book::{Book, Match};
-use super::contracts::{self, Instrument};
+use super::contracts::Instrument;
 use super::data::Watch;
 use super::delayed::Delay;
 use super::delays::Way;
@@ -20,12 +20,11 @@ use super::sessions::Sessions;
 use super::tape::Tape;
 use crate::clock::{MINUTE, SECOND, SessionTime};
 use crate::domain::calendar::Date;
-use crate::domain::{Money, Price, Qty, SymbolId};
-use crate::sim::api::{ConnId, Contract, Outgoing, Request, Response};
+use crate::domain::{Price, Qty, SymbolId};
+use crate::sim::api::{ConnId, Outgoing, Request, Response};
 use crate::sim::market::feed::seed_day;
 use crate::sim::market::rng::Draw;
 use crate::sim::market::{Bar, MarketSource, RawBody, RawEvent, Reference, SampledUpdate, Sampler};
-use crate::sim::referee::{Facts, MarketFacts};
 
 /// Published bids kept per symbol for the referee.
 const BIDS_KEPT: usize = 16;
@@ -59,7 +58,7 @@ pub(super) struct Market {
     pub(super) volume: i64,
     pub(super) bands: Bands,
     /// Bids as published, oldest first.
-    bids: VecDeque<(SessionTime, Price)>,
+    pub(super) bids: VecDeque<(SessionTime, Price)>,
     pub(super) tape: Tape,
 }
 
@@ -474,42 +473,5 @@ impl Market {
             Some(b) if b.start == minute => b.add(price, size),
             slot => self.bars.extend(slot.replace(Bar::of(minute, price, size))),
         }
-    }
-}
-
-impl MarketFacts for Core {
-    fn facts(&self, contract: &Contract) -> Option<Facts> {
-        let r = contracts::find(self.references(), contract)?;
-        let m = &self.markets[r.id.index()];
-        let q = m.book.quote();
-        // A client acts on what it was sent up to two seconds ago; the lowest of those bids is the fair test.
-        let since = self.now - 2 * SECOND;
-        let recent = m.bids.iter().rev().take_while(|(t, _)| *t >= since);
-        let standing = m.bids.iter().rev().find(|(t, _)| *t < since);
-        let lowest_bid = recent.chain(standing).map(|(_, b)| *b).chain([q.bid]).min().unwrap_or(q.bid);
-        Some(Facts {
-            symbol: r.symbol.clone(),
-            reference_price: self.mark(r.id),
-            lowest_bid,
-            prior_close: r.prior_close,
-            lowest_print: m.day_low,
-            shortable: Qty(self.borrow_of(r.id).available),
-            restricted_yesterday: self.carried.contains(&r.id),
-        })
-    }
-
-    fn mark(&self, symbol: &str) -> Price {
-        let found = self.references().iter().find(|r| r.symbol == symbol);
-        found.map_or(Price::NONE, |r| Core::mark(self, r.id))
-    }
-
-    fn clients_connected(&self) -> BTreeSet<i32> {
-        self.sessions.clients()
-    }
-
-    fn booked(&self) -> (Money, Money, BTreeMap<String, i64>) {
-        let held = self.account.positions.iter().filter(|(_, p)| p.qty != 0);
-        let positions = held.map(|(s, p)| (self.reference(*s).symbol.clone(), p.qty)).collect();
-        (self.account.cash, self.account.commissions, positions)
     }
 }

@@ -45,6 +45,7 @@ mod efficiency;
 mod entitlement;
 mod entry;
 mod exposure;
+mod facts;
 mod fees;
 mod fills;
 mod five_seconds;

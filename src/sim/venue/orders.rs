@@ -500,15 +500,7 @@ mod tests {
     use super::*;
 
     fn record(perm: i64, order_id: i32) -> Record {
-        let terms = Terms {
-            qty: 1,
-            limit: None,
-            tif: Tif::Day,
-            style: Style::Plain,
-            trigger: None,
-            trail: None,
-            not_before: None,
-        };
+        let terms = Terms::market(1);
         let sent = Order { order_id, ..Order::default() };
         Record::new(perm, 1, SymbolId(0), Side::Buy, terms, sent, Status::Submitted, SessionTime(0))
     }
