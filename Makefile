@@ -45,7 +45,7 @@ FUZZ_CASES ?= 5000
 fuzz:
 	@for round in $$(seq 1 $(FUZZ_ROUNDS)); do \
 		echo "fuzz: round $$round of $(FUZZ_ROUNDS), $(FUZZ_CASES) cases of each property"; \
-		PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --release --quiet --test wire_fuzz --test venue_fuzz || exit 1; \
+		PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --quiet --test wire_fuzz --test venue_fuzz || exit 1; \
 	done
 
 # Trains the shipped zoo from bars and writes models/ (see models/README.md).

@@ -321,7 +321,13 @@ fn breaks_the_link(act: &str) {
 
 #[test]
 fn broken_bytes_cost_a_connection_and_no_order() {
-    let acts = ["\"oversized_frame\"", "\"garbage_bytes\", bytes = 500", "\"disconnect\"", "\"restart\", ids_back = 1"];
+    let acts = [
+        "\"truncated_frame\"",
+        "\"oversized_frame\"",
+        "\"garbage_bytes\", bytes = 500",
+        "\"disconnect\"",
+        "\"restart\", ids_back = 1",
+    ];
     std::thread::scope(|s| {
         for act in acts {
             s.spawn(move || breaks_the_link(act));

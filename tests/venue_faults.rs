@@ -631,6 +631,19 @@ fn a_bad_file_gets_one_sentence() {
     assert!(Scenario::parse(&fault("until_s = -1.0\ndo = { act = \"drop\" }")).unwrap_err().contains("until_s"));
     let hang = fault("do = { act = \"half_open\", for_s = 1e9 }");
     assert!(Scenario::parse(&hang).unwrap_err().contains("for_s"));
+    for (act, word) in [
+        ("by_hand\", symbol = \"AAPL\", side = \"BUY\", qty = 0", "qty 0"),
+        ("by_hand\", symbol = \"AAPL\", side = \"BUY\", qty = 1, limit_usd = nan", "limit_usd"),
+        ("correct\", by_usd = inf", "inf USD"),
+        ("duplicate\", copies = 1001", "copies"),
+        ("restart\", ids_back = -1", "fall back"),
+        ("outage\", for_s = 1.0, then = 1100", "1101 or 1102"),
+        ("split\", symbol = \"AAPL\", to = 0, from = 1", "to and from"),
+        ("garbage_bytes\", bytes = 9999999", "mebibyte"),
+    ] {
+        let why = Scenario::parse(&fault(&format!("do = {{ act = \"{act} }}"))).unwrap_err();
+        assert!(why.contains(word), "{act}: {why}");
+    }
     assert!(Scenario::parse(&fault("nht = 2\ndo = { act = \"drop\" }")).unwrap_err().contains("nht"));
     let missing = Scenario::read(&folder().join("nothing.toml")).unwrap_err().to_string();
     assert!(missing.contains("nothing.toml"), "{missing}");

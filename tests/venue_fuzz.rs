@@ -1,5 +1,5 @@
 //! Fuzzing of the venue: whatever a client that decodes can ask, in any order, at any time, with any number in any field,
-//! the venue answers or refuses, and its books stay exact. Part of `make fuzz`.
+//! and whichever shipped scenarios are in force, the venue answers or refuses, and its books stay exact. Part of `make fuzz`.
 
 #![allow(clippy::unwrap_used, reason = "tests: a broken expectation must stop them")]
 
@@ -7,9 +7,12 @@ mod venue_bench;
 #[allow(dead_code, reason = "the parts of answers are for the tests of the encodings")]
 mod wire_parts;
 
+use std::sync::OnceLock;
+
 use ibkr_trader::domain::Side;
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::sim::api::{Contract, Order, Request};
+use ibkr_trader::sim::faults::Scenario;
 use ibkr_trader::sim::venue::Delays;
 use proptest::prelude::*;
 use venue_bench::{AAPL, ACCOUNT, Bench, contract};
@@ -100,13 +103,31 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The shipped scenarios.
+fn scenarios() -> &'static [Scenario] {
+    static ALL: OnceLock<Vec<Scenario>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/faults");
+        let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|e| e.path()).collect();
+        paths.sort();
+        let files = paths.iter().filter(|p| p.extension().is_some_and(|e| e == "toml"));
+        files.map(|p| Scenario::read(p).unwrap()).collect()
+    })
+}
+
 proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn whatever_is_asked_the_books_stay_exact(steps in prop::collection::vec(step(), 1..60), delays in any::<bool>()) {
+    fn whatever_is_asked_and_goes_wrong_the_books_stay_exact(
+        steps in prop::collection::vec(step(), 1..60), delays in any::<bool>(), seed in any::<u64>(),
+        picked in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+    ) {
         let delays = if delays { Delays::default() } else { Delays::NONE };
-        let mut b = Bench::with(Date(20_260_825).at(10, 0), |c| c.delays = delays);
+        let all = scenarios();
+        let scenarios = picked.iter().map(|i| all[i.index(all.len())].clone()).collect();
+        let start = Date(20_260_825).at(10, 0);
+        let mut b = Bench::seeded(start, seed, |c| (c.delays, c.scenarios) = (delays, scenarios));
         for client in 1..4 {
             b.log_in(client);
         }

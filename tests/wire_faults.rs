@@ -97,7 +97,7 @@ fn plays() -> BTreeMap<&'static str, Play> {
         ("restart-mid-session", |g| {
             let mut c = Raw::log_in(&g.address, 5);
             for id in 1..=3 {
-                c.place(id, &buy(10 + id as u32, 1.0));
+                c.place(id, &buy(10 + u32::try_from(id).unwrap(), 1.0));
             }
             c.until_closed();
             let again = Raw::log_in_again(&g.address, 5);
@@ -233,7 +233,7 @@ fn plays() -> BTreeMap<&'static str, Play> {
 }
 
 fn whole(shares: &str) -> i64 {
-    shares.parse::<f64>().unwrap() as i64
+    shares.parse().unwrap()
 }
 
 /// Whether it comes true while the venue's delays pass.

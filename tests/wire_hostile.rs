@@ -22,7 +22,7 @@ fn gateway() -> Gateway {
 
 /// Buys and sees the fill.
 fn trades(c: &mut Raw, order_id: i64) {
-    c.place(order_id, &market("BUY", 10 + order_id as u32));
+    c.place(order_id, &market("BUY", 10 + u32::try_from(order_id).unwrap()));
     c.wait_new("the fill", |f| (f.id == EXECUTION && f.part(3)?.int(1) == Some(order_id)).then_some(()));
 }
 
@@ -42,7 +42,7 @@ fn what_breaks_the_protocol_ends_its_own_connection_alone() {
     let mut g = gateway();
     let mut c = Raw::log_in(&g.address, 1);
     let after = |bytes: &[u8]| [HELLO, START, bytes].concat();
-    let noise: Vec<u8> = (0..20_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let noise: Vec<u8> = (0..20_000_u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     let bad = [
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
         b"API\0\xFF\xFF\xFF\xFF".to_vec(),

@@ -5,9 +5,10 @@
 
 use ibkr_trader::clock::SessionTime;
 use ibkr_trader::domain::calendar::Date;
-use ibkr_trader::sim::api::{ConnId, Outgoing, Request, Response};
+use ibkr_trader::sim::api::{ConnId, Door, Outgoing, Request, Response, WireFault};
 use ibkr_trader::sim::wire::codec::peer;
-use ibkr_trader::sim::wire::framing::{FrameReader, RESPONSE_BYTES_MAX, split_id};
+use ibkr_trader::sim::wire::framing::{FrameError, FrameReader, RESPONSE_BYTES_MAX, split_id};
+use ibkr_trader::sim::wire::handshake::{Hello, negotiate};
 use ibkr_trader::sim::wire::{Server, ServerOptions, WireError};
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -263,4 +264,91 @@ fn a_busy_port_and_a_broken_address_are_one_sentence() {
     );
     let Err(broken) = Server::bind("nonsense", options()) else { panic!("no address") };
     assert!(broken.to_string().contains("give HOST:PORT"), "{broken}");
+}
+
+#[test]
+fn misdeeds_are_whole_frames_of_no_meaning_at_every_encoding_and_keep_their_place() {
+    let mut server = bind(options());
+    for max in [157, 178, 200, 201, 212, 213, 226] {
+        let version = negotiate(&Hello { min: 157, max }, 226).unwrap();
+        let mut peer = Peer::open(&server);
+        peer.socket.write_all(format!("API\0\0\0\0\tv157..{max}").as_bytes()).unwrap();
+        assert!(peer.body().unwrap().starts_with(max.to_string().as_bytes()));
+        let mut start = Vec::new();
+        peer::encode_request_at(version, Request::StartApi { client_id: 1 }, &mut start).unwrap();
+        peer.socket.write_all(&start).unwrap();
+        let (conn, _) = server.incoming().recv_timeout(WAIT).unwrap();
+        for response in [
+            Response::NextValidId { order_id: 7 },
+            Response::Wire(WireFault::Malformed),
+            Response::Wire(WireFault::Unknown),
+            Response::Wire(WireFault::Slice { bytes: 1, pause_ms: 0 }),
+            Response::NextValidId { order_id: 8 },
+            Response::Wire(WireFault::Bytes(b"\0\0\0\x03abc".to_vec())),
+            Response::Wire(WireFault::Oversized),
+            Response::NextValidId { order_id: 9 },
+        ] {
+            server.send(Outgoing { conn, response });
+        }
+        server.flush();
+        let mut read = || peer::decode_responses_at(version, &peer.body().unwrap());
+        assert_eq!(read(), Ok(vec![Response::NextValidId { order_id: 7 }]), "{max}");
+        assert!(read().is_err() && read().is_err(), "{max}: neither means anything");
+        assert_eq!(read(), Ok(vec![Response::NextValidId { order_id: 8 }]), "{max}");
+        assert_eq!(peer.body().unwrap(), b"abc");
+        let too_long = loop {
+            match peer.reader.next_body(RESPONSE_BYTES_MAX) {
+                Err(e) => break e,
+                Ok(None) => drop(peer.reader.fill(&mut peer.socket).unwrap()),
+                Ok(Some(body)) => panic!("a frame of {} bytes", body.len()),
+            }
+        };
+        assert_eq!(too_long, FrameError::TooLong { length: 0x7FFF_FFFF, limit: RESPONSE_BYTES_MAX }, "{max}");
+        drop(peer);
+        assert_eq!(server.incoming().recv_timeout(WAIT).unwrap(), (conn, Request::Disconnected));
+    }
+}
+
+#[test]
+fn a_hanging_connection_neither_reads_nor_writes_and_ends_with_the_server() {
+    let mut server = bind(options());
+    let (mut peer, conn) = Peer::start(&server, 1);
+    let (mut bystander, other) = Peer::start(&server, 2);
+    server.send(Outgoing { conn, response: time() });
+    server.send(Outgoing { conn, response: Response::Wire(WireFault::Hang) });
+    server.send(Outgoing { conn, response: Response::NextValidId { order_id: 1 } });
+    server.flush();
+    assert_eq!(peer.response(), Some(time()), "what was said before is said");
+    assert_alive(&mut server, &mut bystander, other);
+    // A read that was under way may still take one question; the next ones stay where they are.
+    for _ in 0..3 {
+        peer.ask(Request::ReqCurrentTime);
+        std::thread::park_timeout(Duration::from_millis(300));
+    }
+    assert!(server.incoming().try_iter().count() <= 1);
+    server.shutdown();
+    assert!(peer.is_closed() && bystander.is_closed(), "nothing more was said");
+}
+
+#[test]
+fn doors() {
+    let mut server = bind(options());
+    let door = |server: &mut Server, door| {
+        server.send(Outgoing { conn: ConnId::SERVER, response: Response::Wire(WireFault::Door(door)) });
+    };
+    door(&mut server, Door::Closed);
+    assert!(Peer::open(&server).is_closed());
+    door(&mut server, Door::Garbage);
+    let mut peer = Peer::open(&server);
+    peer.socket.write_all(b"API\0\0\0\0\x09v213..226").unwrap();
+    assert_eq!(peer.body().as_deref(), Some(&b"hello world!"[..]));
+    assert!(peer.is_closed());
+    door(&mut server, Door::Silent);
+    let mut patient = Peer::open(&server);
+    patient.socket.write_all(b"API\0\0\0\0\x09v213..226").unwrap();
+    patient.socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    assert!(patient.reader.fill(&mut patient.socket).is_err(), "no answer");
+    door(&mut server, Door::Open);
+    patient.socket.set_read_timeout(Some(WAIT)).unwrap();
+    assert!(patient.body().unwrap().starts_with(b"226\0"), "late, but answered");
 }

@@ -161,6 +161,26 @@ impl Fault {
             Action::Split { to, from, .. } if !(1..=1_000).contains(to) || !(1..=1_000).contains(from) => {
                 Err("a split's to and from must lie between 1 and 1000".into())
             }
+            Action::ByHand { qty, .. } | Action::LateFill { qty } if !(1..=1_000_000).contains(qty) => {
+                Err(format!("qty {qty} must lie between 1 and a million shares"))
+            }
+            Action::ByHand { limit_usd: Some(usd), .. } if !(0.0001..1e6).contains(usd) => {
+                Err(format!("limit_usd {usd} must be a price"))
+            }
+            Action::CrossBy { usd } | Action::OneExchange { usd, .. } | Action::Correct { by_usd: usd }
+                if !(-1e4..1e4).contains(usd) =>
+            {
+                Err(format!("{usd} USD must lie between -10000 and 10000"))
+            }
+            Action::Duplicate { copies } if *copies > 1_000 => {
+                Err(format!("copies {copies} must be a thousand at most"))
+            }
+            Action::RollBackIds { by } | Action::Restart { ids_back: by } if *by < 0 => {
+                Err(format!("ids fall back by {by}: it must be 0 or more"))
+            }
+            Action::Outage { then, .. } if ![1_101, 1_102].contains(then) => {
+                Err(format!("an outage ends with 1101 or 1102, not {then}"))
+            }
             Action::GarbageBytes { bytes } if *bytes > 1 << 20 => Err("bytes must be a mebibyte at most".into()),
             _ => Ok(()),
         }

@@ -74,8 +74,9 @@ fn run(mut socket: TcpStream, ends: &WriterEnds, link: &Link) -> io::Result<()> 
                 continue;
             }
             Some(Chunk::Hang) => {
+                // What was queued behind it is never said.
                 link.hang();
-                continue;
+                break;
             }
             Some(Chunk::Close) | None => break,
         };
