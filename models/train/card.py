@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data import BARRIERS, FLAT_BUFFER, HORIZONS, LEFT_OUT
-from evidence import PLAUSIBLE_IC, detectable, sign_flip_p
+from evidence import PLAUSIBLE_IC, detectable, say_p, sign_flip_p
 from families import FAMILIES, JOBS, TWINS, ensemble
 from plan import SEED_FOLDS, EXTRA_SEEDS
 
@@ -84,7 +84,7 @@ def _families(evidence, costs):
                      TWINS[f][1], f"shown at {', '.join(helps)} min" if helps else "contribution not shown", f"{costs.by_family[f]:.2f}"])
     return [
         "## Families: rank IC, walk-forward", "",
-        f"Rank IC across names per minute (every second one), averaged per day; days are the observations. Smallest p after Holm over all {len(evidence.cells)} cells; *shown* needs "
+        f"Rank IC across names per minute (every second one), averaged per day; days are the observations. p: smallest two-sided p of the family's cells after Holm over all {len(evidence.cells)} cells; *shown* needs "
         "p < .05 after Holm and a paired gain over the better of reversal and ridge (p < .05). A contribution is *shown* when the family beats its twin (itself without its idea) "
         "on paired days, p < .05 after Holm. us: microseconds a row, five horizons.", "",
         *_table(["family", *(f"{h} min" for h in HORIZONS), "best p (Holm)", "verdict", "twin", "against its twin", "us"], rows),
@@ -92,13 +92,13 @@ def _families(evidence, costs):
 
 
 def _baselines(evidence):
-    rows = [[n, *(f"{np.nanmean(v):+.4f} (p {sign_flip_p(v):.3f}, MDE {detectable(v):.3f})" for v in evidence.ics[n])] for n in ("ridge", "reversal")]
+    rows = [[n, *(f"{np.nanmean(v):+.4f} (p {say_p(sign_flip_p(v))}, MDE {detectable(v):.3f})" for v in evidence.ics[n])] for n in ("ridge", "reversal")]
     return ["Baselines on the same rows; zero has an IC of 0 by definition, the p values of the cards are against it.", "",
             *_table(["baseline", *(f"{h} min" for h in HORIZONS)], rows)]
 
 
 def _combined(evidence):
-    rows = [[str(h), f"{np.nanmean(v):+.4f}", f"{detectable(v):.4f}", f"{sign_flip_p(v):.3f}"] for h, v in zip(HORIZONS, evidence.ics["combined"])]
+    rows = [[str(h), f"{np.nanmean(v):+.4f}", f"{detectable(v):.4f}", say_p(sign_flip_p(v))] for h, v in zip(HORIZONS, evidence.ics["combined"])]
     loss = [[TITLES[f], *(f"{c.loss_without:+.4f} (p {c.p_without:.2f})" for c in evidence.cells if c.family == f)] for f in FAMILIES]
     return ["## Combined score", "", "Mean over families of z = (score - mean) / std, cut to +-3: what the program combines before it has learned weights.", "",
             *_table(["h", "mean IC", "MDE", "p"], rows),
@@ -128,7 +128,7 @@ def _calibration(about):
 
 
 def _barrier_table(evidence):
-    rows = [[f"`{b.name}`", f"{b.rate:.3f}", f"{b.base_log_loss - b.log_loss:+.5f}", f"{b.p_gain:.3f}", f"{b.auc:.3f}", f"{b.base_auc:.3f}", f"{b.largest:.2f}",
+    rows = [[f"`{b.name}`", f"{b.rate:.3f}", f"{b.base_log_loss - b.log_loss:+.5f}", say_p(b.p_gain), f"{b.auc:.3f}", f"{b.base_auc:.3f}", f"{b.largest:.2f}",
              ", ".join(f"{g} {100 * s[0]:.1f} %" for g, s in b.gates.items())] for b in evidence.barriers]
     return ["## Barrier models", "", "[Card](cards/barriers.md). Gain: log loss of the volatility-only table less the model's, mean over days, p by sign flip.", "",
             *_table(["event", "rate", "gain, nats", "p", "AUC", "AUC, volatility only", "99.9 % quantile of p", "gates fire on"], rows)]
@@ -139,9 +139,9 @@ def _family(family, oof, evidence, about, files, costs):
     mine = [f for f in files if f["family"] == family]
     source = ensemble if family == "ensemble" else JOBS[family]
     module = ensemble if family == "ensemble" else inspect.getmodule(source)
-    rows = [[str(c.horizon), f"{c.mean:+.4f}", f"{c.mde:.4f}", f"{c.p:.3f}", f"{c.p_holm:.3f}", c.baseline, f"{c.gain:+.4f}", f"{c.p_gain:.3f}",
+    rows = [[str(c.horizon), f"{c.mean:+.4f}", f"{c.mde:.4f}", say_p(c.p), say_p(c.p_holm), c.baseline, f"{c.gain:+.4f}", say_p(c.p_gain),
              c.verdict if c.mde <= PLAUSIBLE_IC or c.verdict == "shown" else f"{c.verdict} (MDE > {PLAUSIBLE_IC})"] for c in own]
-    twin = [[str(c.horizon), f"{c.twin_gain:+.4f}", f"{c.p_twin:.3f}", f"{c.p_twin_holm:.3f}", c.contribution] for c in own]
+    twin = [[str(c.horizon), f"{c.twin_gain:+.4f}", say_p(c.p_twin), say_p(c.p_twin_holm), c.contribution] for c in own]
     cal = combine_calibration(oof, evidence, family)
     spread = ", ".join(f"{c.horizon} min {c.seeds:.4f}" for c in own if np.isfinite(c.seeds))
     inputs = mine[0]["inputs"]
@@ -190,7 +190,7 @@ def _barriers(evidence, about, costs):
         gates = [[g, f"{100 * share:.2f} %", f"{rate:.3f}", f"{base:.3f}"] for g, (share, rate, base) in b.gates.items()]
         out += [f"## {b.name}", "",
                 f"* Event rate out of fold {b.rate:.4f}; largest forecasts (99.9 % quantile) {b.largest:.3f}; {costs.by_family[b.name]:.2f} us a row.",
-                f"* Log loss {b.log_loss:.5f} against {b.base_log_loss:.5f} of the volatility-only table: gain {b.base_log_loss - b.log_loss:+.5f} nats a row, p {b.p_gain:.3f} over days. "
+                f"* Log loss {b.log_loss:.5f} against {b.base_log_loss:.5f} of the volatility-only table: gain {b.base_log_loss - b.log_loss:+.5f} nats a row, p {say_p(b.p_gain)} over days. "
                 f"AUC {b.auc:.3f} against {b.base_auc:.3f}.", "",
                 *_table(["gate", "fires on", "event rate there", "volatility-only rate there"], gates),
                 *_table(["forecast (tenths)", *(f"{p:.3f}" for p, _, _ in b.reliability)], [["event rate", *(f"{r:.3f}" for _, r, _ in b.reliability)]])]

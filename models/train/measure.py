@@ -6,7 +6,7 @@ from scipy.stats import rankdata
 
 from combine import OutOfFold, leave_one_out
 from data import BARRIERS, HORIZONS
-from evidence import detectable, holm, ics, pooled_ic, sign_flip_p, verdict
+from evidence import detectable, holm, ics, pooled_ic, say_p, sign_flip_p, verdict
 from families import FAMILIES, SEEDED, TWINS
 from families.barriers import GATES
 from manifest import cost_us
@@ -154,7 +154,7 @@ def _facts(oof, table):
             fine = np.isfinite(y)
             nll = lambda job: (oof.aux[f"{job}:log_scale"][i][:, k] + 0.5 * ((y - oof.forecasts[job][i][:, k]) / np.exp(oof.aux[f"{job}:log_scale"][i][:, k])) ** 2)[fine].mean()
             gains.append(nll("ng_fixed") - nll("ng_boost"))
-        lines.append(f"{h} min: learned scale gains {np.mean(gains):+.4f} nats a row over the fixed scale (p {sign_flip_p(gains):.3f} over days).")
+        lines.append(f"{h} min: learned scale gains {np.mean(gains):+.4f} nats a row over the fixed scale (p {say_p(sign_flip_p(gains))} over days).")
     out["ng_boost"] = lines
     size = lambda i: np.abs(oof.days[i].y[:, 0])
     for job, kind in (("vae", "anomaly"), ("gan", "realism")):

@@ -6,7 +6,7 @@ import numpy as np
 import svg
 from card import TITLES, SPECIFICATIONS
 from data import HORIZONS
-from evidence import detectable, sign_flip_p, spread_days
+from evidence import detectable, say_p, sign_flip_p, spread_days
 from families import FAMILIES, NEURAL, TWINS
 
 STYLE = """
@@ -112,7 +112,7 @@ def _seeds(evidence):
 
 def _barriers(evidence):
     panels = [(b.name, [(p, r) for p, r, _ in b.reliability]) for b in evidence.barriers]
-    rows = [[b.name, f"{b.rate:.3f}", f"{b.base_log_loss - b.log_loss:+.5f}", f"{b.p_gain:.3f}", f"{b.auc:.3f}", f"{b.base_auc:.3f}",
+    rows = [[b.name, f"{b.rate:.3f}", f"{b.base_log_loss - b.log_loss:+.5f}", escape(say_p(b.p_gain)), f"{b.auc:.3f}", f"{b.base_auc:.3f}",
              *(f"{100 * s:.1f} % → {r:.3f} / {base:.3f}" for s, r, base in b.gates.values())] for b in evidence.barriers]
     gates = list(evidence.barriers[0].gates)
     return (_section("Barrier models", "Forecast probability against event rate, tenths of the out-of-fold rows. On the diagonal = calibrated.", svg.reliability(panels, "Reliability of the barrier models"))
