@@ -68,7 +68,7 @@ def _head(data, plan, oof, about, files, costs):
         f"m+2 to that at or after m+2+h; none that ends within {FLAT_BUFFER} minutes of the close; late ends are dropped. The market part is not forecast.",
         f"* {len(data.inputs)} inputs, bar columns only. Left out:", *left,
         f"* Names that miss more than 10 % of a block's minutes left it. {sparse}.",
-        "* Volumes of 2026-03-16..19 are unknown to every column. 2025 bars hold round lots only.",
+        *(["* Volumes of 2026-03-16..19 are unknown to every column. 2025 bars hold round lots only."] if "2026-03-16" in plan.dates else []),
         f"* Specifications looked at on these folds: {len(SPECIFICATIONS)}. " + " ".join(f"({i}) {t}." for i, t in enumerate(SPECIFICATIONS, 1)),
         f"* Cost of inference: ONNX Runtime, one thread, passes of 200 rows, on the training machine: {costs.total:.1f} us a row for all files. "
         "The program runs trees through its own evaluator.",
