@@ -1,6 +1,12 @@
 //! `python3 models/train`: its errors, its own tests, and a quick run over real bars. What needs the pinned environment
 //! (`.venv-train`) or market data says that it skips where that is absent.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, and says what it skips"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

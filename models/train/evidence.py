@@ -75,6 +75,11 @@ def sign_flip_p(differences, resolution=20_000) -> float:
     return float(min(1.0, counts[sums >= observed].sum()))
 
 
+def say_p(p) -> str:
+    """As text; a p that rounds to nothing is still not 0."""
+    return f"{p:.3f}" if p >= 0.001 else "<.001"
+
+
 def detectable(differences) -> float:
     """Smallest mean that a two-sided 5 % test would find with 80 % power at this many days."""
     d = np.asarray([x for x in differences if np.isfinite(x)])

@@ -111,7 +111,7 @@ class Progress:
 
 
 def run_all(data, plan: Plan, cache: Path, digest: str, workers: int, log) -> dict:
-    """{task: result} of every task of the plan; fits what the cache lacks."""
+    """{task: result} of every task of the plan; fits what the cache lacks, and drops what the plan no longer needs."""
     cache.mkdir(parents=True, exist_ok=True)
     tasks = plan.tasks()
     paths = {t: cache / key(t, plan, digest) for t in tasks}
@@ -119,6 +119,8 @@ def run_all(data, plan: Plan, cache: Path, digest: str, workers: int, log) -> di
     log(f"{len(tasks)} fits, {len(tasks) - len(due)} of them kept from an earlier run; {workers} workers")
     if due:
         _fit_all(data, plan, digest, cache, due, paths, workers, log)
+    for stale in set(cache.glob("*.pkl")) - set(paths.values()):
+        stale.unlink()
     return {t: pickle.loads(p.read_bytes()) for t, p in paths.items()}
 
 

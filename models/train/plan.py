@@ -13,7 +13,9 @@ SEED_FOLDS = 2  # the spread between seeds is measured on the last folds only
 FINAL = -1
 
 # CPU seconds of a full fit, roughly: the costliest go first, so that the two workers end together.
-WEIGHT = {"quantile_light_gbm": 17, "tab_transformer": 14, "ng_boost": 9, "ng_fixed": 8, "light_gbm": 7, "xg_boost": 6, "barriers": 6}
+WEIGHT = {
+    "quantile_light_gbm": 17, "tab_transformer": 14, "ng_boost": 9, "ng_fixed": 8, "light_gbm": 7, "xg_boost": 6, "gan": 8, "barriers": 6,
+}
 
 
 @dataclass(frozen=True)

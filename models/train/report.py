@@ -6,7 +6,7 @@ import numpy as np
 import svg
 from card import TITLES, SPECIFICATIONS
 from data import HORIZONS
-from evidence import detectable, sign_flip_p, spread_days
+from evidence import detectable, say_p, sign_flip_p, spread_days
 from families import FAMILIES, NEURAL, TWINS
 
 STYLE = """
@@ -43,6 +43,10 @@ def _section(title, text, figure, caption=""):
     return f"<h2>{title}</h2><p>{text}</p><figure>{figure}{f'<figcaption>{caption}</figcaption>' if caption else ''}</figure>"
 
 
+def _mean_and_spread(daily):
+    return np.nanmean(daily), spread_days(daily)
+
+
 def _answer(oof, evidence, costs):
     cells, n = evidence.cells, len(evidence.cells)
     shown = sum(c.verdict == "shown" for c in cells)
@@ -60,7 +64,7 @@ def _answer(oof, evidence, costs):
 def _families(evidence):
     names = [TITLES[f] for f in FAMILIES] + ["combined", "ridge", "reversal"]
     keys = [*FAMILIES, "combined", "ridge", "reversal"]
-    panels = [(f"{h} min", [(np.nanmean(evidence.ics[n][k]), spread_days(evidence.ics[n][k])) for n in keys]) for k, h in enumerate(HORIZONS)]
+    panels = [(f"{h} min", [_mean_and_spread(evidence.ics[n][k]) for n in keys]) for k, h in enumerate(HORIZONS)]
     return _section("Rank IC out of fold", "Rank correlation across names per minute, averaged per day. Whiskers: 95 % interval over days.",
                     svg.intervals(names, panels, "Rank IC of each family by horizon", ("combined", "ridge", "reversal")), "Grey: the zoo's mean and the two baselines.")
 
@@ -70,7 +74,7 @@ def _twins(evidence):
     panels = []
     for k, h in enumerate(HORIZONS):
         gains = [evidence.ics[f][k] - evidence.ics[TWINS[f][0]][k] for f in FAMILIES]
-        panels.append((f"{h} min", [(np.nanmean(g), spread_days(g)) for g in gains]))
+        panels.append((f"{h} min", [*map(_mean_and_spread, gains)]))
     twins = "; ".join(f"{TITLES[f]}: {TWINS[f][1]}" for f in FAMILIES)
     return _section("Each family against its twin", "Paired daily gain in IC over the same model without its idea. Right of zero: the idea helps.",
                     svg.intervals(names, panels, "Gain over the ablated twin by horizon"), f"Twins. {escape(twins)}.")
@@ -87,15 +91,15 @@ def _over_time(oof, evidence):
 def _without(evidence):
     names = [TITLES[f] for f in FAMILIES]
     by = {(c.family, c.horizon): c for c in evidence.cells}
-    panels = [(f"{h} min", [(by[f, h].loss_without, float("nan")) for f in FAMILIES]) for h in HORIZONS]
-    panels = [(t, [(m, 0.0) for m, _ in v]) for t, v in panels]
+    panels = [(f"{h} min", [(by[f, h].loss_without, 0.0) for f in FAMILIES]) for h in HORIZONS]
     return _section("Leave one out", "Daily IC that the combined score loses when the family is taken out. Right of zero: the family helps.",
                     svg.intervals(names, panels, "Leave-one-out loss by horizon"))
 
 
 def _table(head, rows):
     cells = lambda row, tag: "".join(f"<{tag}>{c}</{tag}>" for c in row)
-    return f'<div class="scroll"><table><tr>{cells(head, "th")}</tr>{"".join(f"<tr>{cells(r, chr(116) + chr(100))}</tr>" for r in rows)}</table></div>'
+    body = "".join(f"<tr>{cells(r, 'td')}</tr>" for r in rows)
+    return f'<div class="scroll"><table><tr>{cells(head, "th")}</tr>{body}</table></div>'
 
 
 def _seeds(evidence):
@@ -112,7 +116,7 @@ def _seeds(evidence):
 
 def _barriers(evidence):
     panels = [(b.name, [(p, r) for p, r, _ in b.reliability]) for b in evidence.barriers]
-    rows = [[b.name, f"{b.rate:.3f}", f"{b.base_log_loss - b.log_loss:+.5f}", f"{b.p_gain:.3f}", f"{b.auc:.3f}", f"{b.base_auc:.3f}",
+    rows = [[b.name, f"{b.rate:.3f}", f"{b.base_log_loss - b.log_loss:+.5f}", escape(say_p(b.p_gain)), f"{b.auc:.3f}", f"{b.base_auc:.3f}",
              *(f"{100 * s:.1f} % → {r:.3f} / {base:.3f}" for s, r, base in b.gates.values())] for b in evidence.barriers]
     gates = list(evidence.barriers[0].gates)
     return (_section("Barrier models", "Forecast probability against event rate, tenths of the out-of-fold rows. On the diagonal = calibrated.", svg.reliability(panels, "Reliability of the barrier models"))
@@ -130,7 +134,7 @@ def _week(week):
     if week is None:
         return "<h2>Test week</h2><p>Not opened for this zoo.</p>"
     names = list(week["daily_ic"])
-    panels = [(f"{h} min", [(np.nanmean(week["daily_ic"][n][str(h)]), spread_days(week["daily_ic"][n][str(h)])) for n in names]) for h in HORIZONS]
+    panels = [(f"{h} min", [_mean_and_spread(week["daily_ic"][n][str(h)]) for n in names]) for h in HORIZONS]
     mde = np.median([detectable(week["daily_ic"][f][str(h)]) for f in FAMILIES for h in HORIZONS])
     return _section("Test week", f"{week['days'][0]} to {week['days'][-1]}, opened once for this zoo. Five days can show an IC of about {mde:.3f} at best.",
                     svg.intervals([TITLES.get(n, n) for n in names], panels, "Rank IC in the test week", ("combined", "reversal")))

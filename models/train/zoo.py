@@ -51,7 +51,7 @@ def main():
     log(f"{len(plan.train)} training days, {sum(len(data.days[i].x) for i in plan.train)} rows, {len(data.inputs)} inputs; "
         f"{len(plan.test)} test days kept shut")
     digest = jobs.data_hash(given.export, given.data, dates)
-    results = jobs.run_all(data, plan, given.export / "cache", digest, given.workers, log)
+    results = jobs.run_all(data, plan, given.export / ("cache-quick" if given.quick else "cache"), digest, given.workers, log)
 
     oof = combine.collect(data, plan, results)
     evidence = measure.everything(data, plan, oof, results)

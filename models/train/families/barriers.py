@@ -8,7 +8,7 @@ import numpy as np
 
 from data import BARRIERS
 from families.common import File, Fitted
-from families.trees import LIGHT_GBM, _leaf_size
+from families.trees import LIGHT_GBM, leaf_size
 from to_onnx import Trees
 
 TREES = 60
@@ -67,7 +67,7 @@ class Barriers(Fitted):
         self.inputs = rows.columns[:rows.inputs]
         self.vol, self.time = rows.at("vol_ratio", "time_of_day")
         late = rows.day >= (1 - CALIBRATION_SHARE) * (rows.day.max() + 1)
-        params = {**LIGHT_GBM, "objective": "binary", "seed": seed, "min_data_in_leaf": _leaf_size(rows) // 2}
+        params = {**LIGHT_GBM, "objective": "binary", "seed": seed, "min_data_in_leaf": leaf_size(rows) // 2}
         self.models = [self._fit(rows, k, late, params) for k in range(len(BARRIERS))]
 
     def _fit(self, rows, k, late, params):

@@ -21,7 +21,7 @@ NG_TREES = 40  # of each of the two parameters
 LOG_SCALE_CUT = 3.0  # keeps a leaf's weight finite while the scale is being learned
 
 
-def _leaf_size(rows):
+def leaf_size(rows):
     """3,000 rows of a full fit; fewer when the rows are thinned more."""
     return max(50, min(3000, len(rows.x) // 40))
 
@@ -31,7 +31,7 @@ class LightGbm(Fitted):
 
     def __init__(self, rows, seed):
         self.inputs = rows.columns[:rows.inputs]
-        params = {**LIGHT_GBM, "seed": seed, "min_data_in_leaf": _leaf_size(rows)}
+        params = {**LIGHT_GBM, "seed": seed, "min_data_in_leaf": leaf_size(rows)}
         self.models = []
         for k in range(len(HORIZONS)):
             known = np.isfinite(rows.y[:, k])
@@ -51,7 +51,7 @@ class XgBoost(Fitted):
 
     def __init__(self, rows, seed):
         self.inputs = rows.columns[:rows.inputs]
-        params = {**XG_BOOST, "seed": seed, "min_child_weight": _leaf_size(rows)}
+        params = {**XG_BOOST, "seed": seed, "min_child_weight": leaf_size(rows)}
         self.models = []
         for k in range(len(HORIZONS)):
             known = np.isfinite(rows.y[:, k])
@@ -75,7 +75,7 @@ class QuantileLightGbm(Fitted):
 
     def __init__(self, rows, seed):
         self.inputs = rows.columns[:rows.inputs]
-        params = {**LIGHT_GBM, "objective": "quantile", "seed": seed, "min_data_in_leaf": _leaf_size(rows)}
+        params = {**LIGHT_GBM, "objective": "quantile", "seed": seed, "min_data_in_leaf": leaf_size(rows)}
         self.models = []
         for k in range(len(HORIZONS)):
             known = np.isfinite(rows.y[:, k])
@@ -109,7 +109,7 @@ class NgBoost(Fitted):
     def __init__(self, rows, seed):
         self.inputs = rows.columns[:rows.inputs]
         params = {**LIGHT_GBM, "seed": seed, "num_class": 2, "objective": self._gradients, "boost_from_average": False,
-                  "min_data_in_leaf": _leaf_size(rows)}
+                  "min_data_in_leaf": leaf_size(rows)}
         self.models, self.base = [], []
         for k in range(len(HORIZONS)):
             known = np.isfinite(rows.y[:, k])
