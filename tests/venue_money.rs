@@ -173,9 +173,9 @@ fn a_modification_after_a_part_fill_pays_the_minimum_again() {
     b.trade(0, 309.09, 40);
     assert_eq!(commissions(&b), [1.00012]);
     b.trade(0, 309.09, 10);
-    assert_eq!(commissions(&b)[1], 0.00003, "of one version the minimum counts once");
+    assert_eq!(commissions(&b), [1.00012, 0.00003], "of one version the minimum counts once");
     b.place(1, Order { order_id: 1, ..limit(Side::Buy, 100, 309.16) });
-    assert_eq!(commissions(&b)[2], 1.00015, "the new version pays it again");
+    assert_eq!(commissions(&b), [1.00012, 0.00003, 1.00015], "the new version pays it again");
     assert!(b.venue.audit().books_agree);
 }
 
@@ -224,7 +224,7 @@ fn precautions_refuse_and_caps_change() {
         .collect();
     let words = b.words();
     assert!(words.contains(&"error 5 2161".to_string()), "{words:?}");
-    assert!(caps.iter().all(|c| *c == 312.25), "1 % above 309.16: {caps:?}");
+    assert!(caps.iter().all(|c| (c - 312.25).abs() < 1e-9), "1 % above 309.16: {caps:?}");
     b.quote(0, 309.15, 300, 313.0, 500);
     assert!(!b.words().iter().any(|w| w.starts_with("exec")), "beyond the cap it does not fill");
 }

@@ -575,7 +575,7 @@ proptest! {
     ) {
         let mut b = fok_bench();
         b.words();
-        let (mut shown, mut bought, mut sold) = (200_i64 + 300, 0_i64, 0_i64);
+        let (mut shown, mut bought, mut sold) = (200_i64 + 300, 0.0, 0.0);
         let place = |b: &mut Bench, (buy, off, qty, kind, display): (bool, i64, i64, i32, i64)| {
             let side = if buy { Side::Buy } else { Side::Sell };
             let order = limit(side, qty, (30_915 + off) as f64 / 100.0);
@@ -595,9 +595,10 @@ proptest! {
         }
         for o in b.out.drain(..) {
             if let Response::ExecutionDetails { execution: e, .. } = o.response {
-                *(if e.side == "BOT" { &mut bought } else { &mut sold }) += e.shares as i64;
+                *(if e.side == "BOT" { &mut bought } else { &mut sold }) += e.shares;
             }
         }
+        let shown = shown as f64;
         prop_assert!(bought <= shown && sold <= shown, "{bought} {sold} of {shown}");
         prop_assert!(b.venue.audit().books_agree);
     }
