@@ -4,6 +4,7 @@
 
 mod venue_bench;
 
+use ibkr_trader::clock::MILLISECOND;
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::domain::{Money, Side};
 use ibkr_trader::sim::api::{Order, Request, Response};
@@ -253,6 +254,27 @@ fn order_efficiency_counts_messages_per_executed_order() {
     let e = b.venue.efficiency();
     assert_eq!((e.submits, e.revisions, e.cancels, e.executed), (2, 1, 1, 1));
     assert!((e.ratio() - 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn cancels_and_fills_take_as_many_times_as_long_as_the_profile_says() {
+    let mut b = Bench::with(Date(20_260_825).at(10, 0), |c| {
+        let way = 100 * MILLISECOND;
+        c.delays = Delays { min: way, max: way, cancel: 3.0, fill: 5.0, ..Delays::NONE };
+    });
+    b.log_in(1);
+    let after = |b: &mut Bench, wanted: &str| {
+        (0..100).find(|_| {
+            b.run(10);
+            b.words().iter().any(|w| w.starts_with(wanted))
+        })
+    };
+    b.place(1, limit(Side::Buy, 10, 300.0));
+    assert_eq!(after(&mut b, "open 1 Submitted"), Some(19), "100 ms each way");
+    b.ask(1, Request::CancelOrder { order_id: 1 });
+    assert_eq!(after(&mut b, "status 1 Cancelled"), Some(39), "300 ms there, 100 ms back");
+    b.place(1, market(Side::Buy, 10));
+    assert_eq!(after(&mut b, "exec"), Some(59), "100 ms there, 500 ms back");
 }
 
 #[test]

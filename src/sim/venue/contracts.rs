@@ -8,8 +8,8 @@ use crate::sim::market::Reference;
 const VALID_EXCHANGES: &str = "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,DRCTEDGE,BEX,BATS,EDGEA,BYX,IEX,EDGX,FOXRIVER,\
                                PEARL,NYSENAT,LTSE,MEMX,IBEOS,OVERNIGHT,TPLUS0,PSX";
 /// Order types this gateway takes, in IB's spelling.
-const ORDER_TYPES: &str = "ACTIVETIM,AON,DAY,FOK,GAT,GTC,GTD,IOC,LMT,LOC,MIDPX,MKT,MOC,OPG,PEGMID,REL,STP,STPLMT,TRAIL,\
-                           WHATIF";
+const ORDER_TYPES: &str = "ADJUST,ALGO,AON,COND,CONDORDER,DAY,FOK,GAT,GTC,GTD,ICE,IOC,LIT,LMT,LOC,MIDPX,MIT,MKT,MOC,MTL,\
+                           NONALGO,OCA,OPG,PEGMID,REL,RELPCTOFS,RTH,SCALE,STP,STPLMT,SWEEP,TRAIL,TRAILLMT,WHATIF";
 /// The market rule of every US stock here.
 pub(super) const MARKET_RULE: i32 = 26;
 /// (low edge, increment) of [`MARKET_RULE`].
