@@ -143,7 +143,7 @@ fn rare(version: i64) -> Order {
         clearing_account: text("ca"),
         clearing_intent: text("Away"),
         algo_strategy: text("Twap"),
-        algo_params: vec![(text("strategyType"), text("Marketable")), (text("catchUp"), String::new())],
+        algo_params: vec![(text("catchUp"), String::new()), (text("strategyType"), text("Marketable"))],
         algo_id: text("id"),
         adjusted_order_type: text("STP"),
         ext_operator: text("op"),
@@ -154,6 +154,14 @@ fn rare(version: i64) -> Order {
         conditions: conditions(),
         ..numbers
     }
+}
+
+/// The parameters of an algo by name: protobuf's map has no order.
+fn sorted(mut request: Request) -> Request {
+    if let Request::PlaceOrder { order, .. } = &mut request {
+        order.algo_params.sort();
+    }
+    request
 }
 
 /// One condition of each kind.
@@ -317,7 +325,7 @@ fn public_clients_requests_are_read_at_every_version() {
         let read = Codec::new(at(version)).decode_body(&body);
         let of_version = Request::PlaceOrder { contract: aapl(), order: rare(version) };
         let meant = if name == "rare" { &of_version } else { &expected[name] };
-        assert_eq!(read.as_ref(), Ok(meant), "{line}");
+        assert_eq!(read.map(sorted), Ok(meant.clone()), "{line}");
         *counts.entry(line["client"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     println!("requests read: {counts:?}");
@@ -433,11 +441,11 @@ fn rare_open_order(version: i64) -> (Response, Value) {
         "order.isOmsContainer": true, "order.discretionaryUpToLimitPrice": true,
     });
     values.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    for (since, name, value) in
-        [(158, "duration", json!(30)), (160, "postToAts", json!(2)), (162, "autoCancelParent", json!(true))]
-    {
+    // ib_async has no duration at 158.
+    let client = if version == 158 { "nautilus:" } else { "" };
+    for (since, name, value) in [(158, "duration", 30), (160, "postToAts", 2), (162, "autoCancelParent", 1)] {
         if version >= since {
-            values[format!("order.{name}")] = value;
+            values[format!("{client}order.{name}")] = value.into();
         }
     }
     (Response::OpenOrder { contract: aapl(), order: Box::new(rare(version)), state: Box::new(state()) }, values)

@@ -251,6 +251,7 @@ impl Core {
             return;
         }
         if matches!(terms.tif, Tif::Ioc | Tif::Fok) {
+            self.note_hours(perm);
             if left == remaining {
                 // Recorded: an IOC that fills nothing repeats its state before it goes; off hours its echo says so.
                 let hours = self.source.hours();
@@ -265,6 +266,15 @@ impl Core {
             return self.cancelled(perm, None, "Cancelled by System:\n");
         }
         self.rest(perm);
+    }
+
+    /// Recorded: an IOC that came back outside regular hours says that it was outside them.
+    fn note_hours(&mut self, perm: i64) {
+        let hours = self.source.hours();
+        let regular = self.now >= hours.open && self.now < hours.close;
+        if let Some(r) = self.orders.get_mut(perm).filter(|r| !regular && r.terms.tif == Tif::Ioc) {
+            r.sent.outside_rth = true;
+        }
     }
 
     /// Puts an order into the book, at its price of now.

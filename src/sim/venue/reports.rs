@@ -68,8 +68,9 @@ fn echo(r: &Record, account: &str) -> Order {
     if let Some(t) = r.terms.not_before {
         order.good_after_time = text::eastern(t);
     }
-    if r.terms.tif == super::orders::Tif::Fok || order.what_if {
-        // Recorded of these, and of nothing else that rests.
+    let first_of_ioc = r.terms.tif == super::orders::Tif::Ioc && !order.outside_rth;
+    if first_of_ioc || r.terms.tif == super::orders::Tif::Fok || order.what_if {
+        // Recorded of these, and of nothing that rests.
         order.min_compete_size.get_or_insert(100);
         order.compete_against_best_offset.get_or_insert(0.02);
     }
