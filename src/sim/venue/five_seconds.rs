@@ -1,6 +1,6 @@
 //! Bars as they are made: five-second bars, and the updates of history that is kept up to date.
 //!
-//! Recorded: 420 without entitlement. Assumed: a bar without an event repeats the last price; the first bar told is a
+//! Recorded: 420 without entitlement. Documented: requests for five-second bars count as history of small bars. Assumed: a bar without an event repeats the last price; the first bar told is a
 //! whole one; a bar of history is told every five seconds if it changed.
 
 use super::agenda::Task;
@@ -25,13 +25,15 @@ pub(super) struct Bars {
     value: f64,
     /// The first bar is not whole and not told.
     whole: bool,
+    /// No bar starts then or later.
+    until: SessionTime,
 }
 
 impl Bars {
-    pub(super) fn new(show: Show, now: SessionTime, price: Option<Price>) -> Self {
+    pub(super) fn new(show: Show, now: SessionTime, until: SessionTime, price: Option<Price>) -> Self {
         let price = price.map_or(0.0, Price::to_f64);
         let bar = HistoricalBar { time: now.floor_to(BAR), ..flat(price, show) };
-        Self { show, bar, value: 0.0, whole: false }
+        Self { show, bar, value: 0.0, whole: false, until }
     }
 
     /// Tells every bar that is over at `time`.
@@ -44,7 +46,7 @@ impl Bars {
                 bar.wap = self.value / bar.volume;
             }
             self.value = 0.0;
-            if self.whole && bar.close > 0.0 {
+            if self.whole && bar.close > 0.0 && bar.time < self.until {
                 send(StreamResponse::RealTimeBar { req_id, bar });
             }
             self.whole = true;
@@ -93,7 +95,7 @@ impl Core {
         conn: ConnId,
         req_id: i32,
         contract: &Contract,
-        what_to_show: &str,
+        (what_to_show, use_rth): (&str, bool),
     ) -> Result<(), (i32, String)> {
         let (instrument, live) = self.streamed(conn, req_id, contract)?;
         let show = Show::read(what_to_show).filter(|s| *s != Show::BidAsk).ok_or_else(|| {
@@ -106,6 +108,11 @@ impl Core {
                 format!("Invalid Real-time Query:No market data permissions for {place}. {NO_SUBSCRIPTION}"),
             ));
         }
+        let what = format!("bars|{what_to_show}|{}|{req_id}", conn.0);
+        let name = self.history_name(instrument);
+        if self.history.pace(self.now, &name, &what, true).is_err() {
+            return Err((420, "Invalid Real-time Query:Historical data request pacing violation".into()));
+        }
         let price = match (instrument, show) {
             (Instrument::Stock(symbol), Show::Trades) => {
                 Some(self.markets[symbol.index()].last).filter(|p| p.is_some())
@@ -113,7 +120,9 @@ impl Core {
             (Instrument::Stock(symbol), show) => show.of(self.markets[symbol.index()].book.quote()),
             (Instrument::Quoted(_), _) => None,
         };
-        let bars = Bars::new(show, self.now, price);
+        let stock = matches!(instrument, Instrument::Stock(_));
+        let until = if use_rth && stock { self.source.hours().close } else { SessionTime(i64::MAX) };
+        let bars = Bars::new(show, self.now, until, price);
         self.sessions.streams.add(conn, req_id, instrument, What::Bars(bars));
         self.start_beat();
         self.start_quoted();

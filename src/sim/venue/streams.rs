@@ -217,8 +217,8 @@ impl Core {
                 answer(conn, Response::Stream(StreamResponse::DepthExchanges { exchanges }), out);
                 Ok(())
             }
-            StreamRequest::RealTimeBars { req_id, contract, bar_size_s: _, what_to_show, use_rth: _ } => {
-                self.real_time_bars(conn, req_id, &contract, &what_to_show).map_err(|e| (req_id, e))
+            StreamRequest::RealTimeBars { req_id, contract, bar_size_s: _, what_to_show, use_rth } => {
+                self.real_time_bars(conn, req_id, &contract, (&what_to_show, use_rth)).map_err(|e| (req_id, e))
             }
             StreamRequest::Cancel { req_id, stream } => {
                 self.cancel_stream(conn, req_id, stream, out);
