@@ -46,7 +46,7 @@ struct Pending {
     /// First message since the last row.
     since: Option<SessionTime>,
     /// Which fields of the sample have come: a bit a field, in a sample's order.
-    seen: u8,
+    seen: u16,
     /// Something came in this sweep.
     stirred: bool,
     /// The day's volume that rows account for; `None` = no volume was told on this line yet.
