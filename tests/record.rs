@@ -162,30 +162,33 @@ fn what_is_recorded_is_the_market_and_plays_again() {
 #[test]
 fn a_lost_gateway_is_a_gap_and_a_signal_ends_a_recording_whole() {
     let scratch = Scratch::new();
-    let gateway = Gateway::start(&scratch, &["--speed=10"]);
+    // At this speed the recorder writes what it has every wall second.
+    let gateway = Gateway::start(&scratch, &["--speed=60"]);
     let port = gateway.address.port();
     let running = scratch.start(&mut record(&scratch, &gateway, "a", &[]));
     let folder = scratch.path("a");
-    let session = || std::fs::read_to_string(folder.join("session.json")).unwrap_or_default();
-    until("a recording", || session().contains("TSLA").then_some(()), || running.so_far());
-    std::thread::sleep(std::time::Duration::from_millis(800));
-    drop(gateway);
-    until("the gap", || session().contains("was lost").then_some(()), || running.so_far());
-    let listen = format!("--listen=127.0.0.1:{port}");
-    let gateway = scratch.program(&["gateway", &listen, "--symbols=6", "--start=11:30"]).spawn();
-    let mut gateway = gateway.unwrap();
-    let back = || {
-        let gaps = serde_json::from_str::<serde_json::Value>(&session()).ok()?;
-        gaps["gaps"][0]["to"].is_i64().then_some(())
+    let session = || {
+        let text = std::fs::read_to_string(folder.join("session.json")).ok()?;
+        serde_json::from_str::<serde_json::Value>(&text).ok()
     };
-    until("the gap's end", back, || running.so_far());
-    std::thread::sleep(std::time::Duration::from_millis(800));
+    let quotes = |s: &serde_json::Value| s["symbols"].as_array().unwrap().iter().map(|s| s["quotes"].as_u64()).min();
+    let more_than = |n: u64| session().filter(|s| quotes(s).flatten() > Some(n));
+    until("quotes", || more_than(5), || running.so_far());
+    drop(gateway);
+    let gap = until("the gap", || session().filter(|s| s["gaps"][0]["from"].is_i64()), || running.so_far());
+    assert!(gap["gaps"][0]["why"].as_str().unwrap().contains("lost"), "{gap:#}");
+    let before = quotes(&gap).flatten().unwrap();
+    let listen = format!("--listen=127.0.0.1:{port}");
+    let mut again = scratch.program(&["gateway", &listen, "--symbols=6", "--start=11:30", "--speed=60"]);
+    let again = scratch.start(&mut again);
+    until("the gap's end", || session().filter(|s| s["gaps"][0]["to"].is_i64()), || running.so_far());
+    until("quotes again", || more_than(before + 5), || running.so_far());
     running.signal(libc::SIGINT);
     let ended = running.end();
-    let _ = (gateway.kill(), gateway.wait());
+    drop(again);
     assert!(ended.status.success(), "{}", ended.said());
     assert!(ended.printed.contains("1 gaps"), "{}", ended.printed);
-    assert_eq!(json(&folder.join("session.json"))["complete"], true);
+    assert_eq!(session().unwrap()["complete"], true);
     for symbol in SYMBOLS {
         let all = rows(&folder, symbol);
         let quotes = kind(&all, "quote");

@@ -335,7 +335,9 @@ impl<C: Clock + Sync> Recorder<C> {
                 None => return found,
                 Some(Ok(SubscriptionItem::Data(_))) if self.lines[i].stale => {}
                 Some(Ok(SubscriptionItem::Data(value))) => {
-                    if let Some(kind) = self.merge.apply(symbol, self.clock.now(), &value) {
+                    let (at, raw) = (self.clock.now(), self.options.tick_by_tick);
+                    let row = &mut |symbol, at, row| pass(raw, symbol, at, row, heard);
+                    if let Some(kind) = self.merge.apply(symbol, at, &value, row) {
                         heard(Heard::Fact(symbol, kind));
                     }
                 }

@@ -1,8 +1,9 @@
 //! Ticks of a market data line, put together again into rows of a recording: whole quotes and prints. Pure: time comes
 //! in, no socket, no file.
 //!
-//! A gateway sends one sample as several messages. A row is therefore not written at its first message but once the
-//! line has been silent for one sweep, stamped with the first message's time. A print waits for its day volume, which
+//! A gateway sends one sample as several messages, in the recorded order bid, offer, last, volume. A row is therefore not
+//! written at its first message but once the line has been silent for one sweep or a message shows that the next sample
+//! has begun (one that came already, or whose turn is over), stamped with the first message's time. A print waits for its day volume, which
 //! comes last; its size is the step of the day's volume since the print before, so that volumes add up whatever the
 //! sampling left out. What a new line tells first is a snapshot: its last price is no print and its volume only the
 //! base of the next step.
@@ -17,6 +18,10 @@ use crate::message::StatusKind;
 
 /// Longest that a print waits for its volume, and a row for silence, session time: less than half a sampling period.
 const HOLD_MAX: Nanos = 100 * MILLISECOND;
+
+/// Places of a sample's last price and day volume; bid and offer come before them.
+const LAST: u8 = 4;
+const VOLUME: u8 = 6;
 
 /// Best bid and offer with displayed shares; a side without a price is [`Price::NONE`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,8 +45,8 @@ pub(super) enum Row {
 struct Pending {
     /// First message since the last row.
     since: Option<SessionTime>,
-    traded: bool,
-    volume_told: bool,
+    /// Which fields of the sample have come: a bit a field, in a sample's order.
+    seen: u16,
     /// Something came in this sweep.
     stirred: bool,
     /// The day's volume that rows account for; `None` = no volume was told on this line yet.
@@ -67,8 +72,21 @@ impl Merge {
         Self { quotes: Quotes::new(usize::from(symbols), unit), pending, symbols, unit }
     }
 
-    /// Takes in a value; gives what it says besides quotes and prints.
-    pub(super) fn apply(&mut self, symbol: SymbolId, at: SessionTime, value: &TickTypes) -> Option<StatusKind> {
+    /// Takes in a value; gives what it says besides quotes and prints. Rows of a sample that it ends go to `row`.
+    pub(super) fn apply(
+        &mut self,
+        symbol: SymbolId,
+        at: SessionTime,
+        value: &TickTypes,
+        row: &mut impl FnMut(SymbolId, SessionTime, Row),
+    ) -> Option<StatusKind> {
+        let field = field_of(value);
+        let p = self.pending.get(symbol.index())?;
+        if let (Some(since), Some(field)) = (p.since, field)
+            && p.is_over_for(field)
+        {
+            self.write(symbol, since, row);
+        }
         let touch = self.quotes.apply(symbol, at, value);
         let p = self.pending.get_mut(symbol.index())?;
         let (quoted, fact) = match touch {
@@ -80,13 +98,7 @@ impl Merge {
         if quoted {
             p.since.get_or_insert(at);
             p.stirred = true;
-            match kind_of(value) {
-                Some(TickType::Last | TickType::DelayedLast | TickType::LastSize | TickType::DelayedLastSize) => {
-                    p.traded = true;
-                }
-                Some(TickType::Volume | TickType::DelayedVolume) => p.volume_told = true,
-                _ => {}
-            }
+            p.seen |= field.map_or(0, |f| 1 << f);
         }
         fact
     }
@@ -98,7 +110,7 @@ impl Merge {
             let p = &mut self.pending[symbol.index()];
             let stirred = std::mem::take(&mut p.stirred);
             let Some(since) = p.since else { continue };
-            let waits = stirred || (p.traded && !p.volume_told);
+            let waits = stirred || (p.traded() && !p.has(VOLUME));
             if waits && now - since < HOLD_MAX {
                 continue;
             }
@@ -140,24 +152,50 @@ impl Merge {
         let volume = p.booked.map(|booked| tick.day_volume.saturating_sub(booked));
         // A step of the volume is a print even where neither its price nor its size is news; a last price that is told
         // again without one was part of the snapshot.
-        let printed = volume.is_some_and(|step| step > 0 || (p.traded && tick.last != p.last));
+        let printed = volume.is_some_and(|step| step > 0 || (p.traded() && tick.last != p.last));
         if printed && tick.last.is_some() {
             let size = Qty(i64::try_from(volume.unwrap_or(0)).unwrap_or(0));
             row(symbol, at, Row::Trade { price: tick.last, size });
         }
-        if p.volume_told {
+        if p.has(VOLUME) {
             p.booked = Some(tick.day_volume);
         }
         *p = Pending { booked: p.booked, written: p.written, last: tick.last, ..Pending::default() };
     }
 }
 
-/// The tick type of a value that has one.
-fn kind_of(value: &TickTypes) -> Option<TickType> {
-    match value {
-        TickTypes::Price(t) => Some(t.tick_type),
-        TickTypes::PriceSize(t) => Some(t.price_tick_type),
-        TickTypes::Size(t) => Some(t.tick_type),
+impl Pending {
+    const fn has(&self, field: u8) -> bool {
+        self.seen >> field & 1 == 1
+    }
+
+    const fn traded(&self) -> bool {
+        self.has(LAST) || self.has(LAST + 1)
+    }
+
+    /// Whether `field` belongs to the next sample: it has come already, or a later one has. A price and its size, which
+    /// may come in either order, have one turn.
+    const fn is_over_for(&self, field: u8) -> bool {
+        self.has(field) || self.seen >> (field / 2 * 2 + 2) != 0
+    }
+}
+
+/// The place of a value in a sample: prices at even places, their sizes at the odd ones after them.
+fn field_of(value: &TickTypes) -> Option<u8> {
+    let kind = match value {
+        TickTypes::Price(t) => t.tick_type,
+        TickTypes::PriceSize(t) => t.price_tick_type,
+        TickTypes::Size(t) => t.tick_type,
+        _ => return None,
+    };
+    match kind {
+        TickType::Bid | TickType::DelayedBid => Some(0),
+        TickType::BidSize | TickType::DelayedBidSize => Some(1),
+        TickType::Ask | TickType::DelayedAsk => Some(2),
+        TickType::AskSize | TickType::DelayedAskSize => Some(3),
+        TickType::Last | TickType::DelayedLast => Some(LAST),
+        TickType::LastSize | TickType::DelayedLastSize => Some(LAST + 1),
+        TickType::Volume | TickType::DelayedVolume => Some(VOLUME),
         _ => None,
     }
 }
@@ -205,7 +243,7 @@ mod tests {
         for (ms, values) in script {
             let at = SessionTime(ms * MILLISECOND);
             for value in *values {
-                let _ = merge.apply(S, at, value);
+                let _ = merge.apply(S, at, value, &mut |_, t, row| rows.push((t.0 / MILLISECOND, row)));
             }
             merge.sweep(at, &mut |_, t, row| rows.push((t.0 / MILLISECOND, row)));
         }
@@ -246,24 +284,52 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_never_silent_is_written_all_the_same() {
-        let steps: Vec<[TickTypes; 1]> = (0..130_i32).map(|i| [bid(10.0 + f64::from(i) / 100.0, 100.0)]).collect();
-        let script: Vec<(i64, &[TickTypes])> = steps.iter().enumerate().map(|(i, s)| (i as i64, &s[..])).collect();
-        let got: Vec<i64> = rows(&script).iter().map(|(t, _)| *t).collect();
-        assert_eq!(got, [0, 101]);
+    fn samples_that_come_in_one_burst_are_told_apart() {
+        let got = rows(&[
+            (0, &[last(10.0, 1.0), volume(5.0)]),
+            (1, &[]),
+            (
+                250,
+                &[
+                    ask(10.01, 100.0),
+                    last(10.01, 7.0),
+                    volume(5.07),
+                    bid(10.0, 100.0),
+                    bid(10.0, 200.0),
+                    last(10.0, 3.0),
+                    volume(5.1),
+                ],
+            ),
+        ]);
+        let quotes = [top(0, 0, 1001, 100), top(1000, 100, 1001, 100), top(1000, 200, 1001, 100)];
+        let rows = [quotes[0], trade(1001, 7), quotes[1], quotes[2], trade(1000, 3)];
+        assert_eq!(got, rows.map(|row| (250, row)));
+    }
+
+    #[test]
+    fn a_print_without_volume_does_not_wait_for_ever() {
+        let got = rows(&[
+            (0, &[last(10.0, 1.0), volume(5.0)]),
+            (1, &[]),
+            (300, &[last(10.5, 1.0)]),
+            (399, &[]),
+            (401, &[]),
+            (402, &[bid(10.0, 100.0)]),
+        ]);
+        assert_eq!(got, [(300, trade(1050, 0)), (402, top(1000, 100, 0, 0))]);
     }
 
     #[test]
     fn a_gap_empties_the_quote_and_forgets_the_volume() {
         let (mut merge, mut rows) = (Merge::new(2, 100), Vec::new());
         for v in [bid(10.0, 300.0), last(10.0, 1.0), volume(7.0)] {
-            merge.apply(S, SessionTime(1), &v);
+            merge.apply(S, SessionTime(1), &v, &mut |s, t, row| rows.push((s, t.0, row)));
         }
         merge.gap(SessionTime(5), &mut |s, t, row| rows.push((s, t.0, row)));
         assert_eq!(rows, [(S, 1, top(1000, 300, 0, 0)), (S, 5, Row::Quote(Top::default()))]);
         rows.clear();
         for v in [bid(10.0, 300.0), last(11.0, 1.0), volume(9.0)] {
-            merge.apply(S, SessionTime(9), &v);
+            merge.apply(S, SessionTime(9), &v, &mut |s, t, row| rows.push((s, t.0, row)));
         }
         merge.finish(&mut |s, t, row| rows.push((s, t.0, row)));
         assert_eq!(rows, [(S, 9, top(1000, 300, 0, 0))], "what traded in the gap is not known");
