@@ -7,6 +7,7 @@ pub mod day_book;
 pub mod demo;
 pub mod gateway;
 pub mod gateway_child;
+pub mod learned;
 pub mod load;
 pub mod order_path;
 pub mod progress;
@@ -17,6 +18,7 @@ pub mod sinks;
 pub mod stages;
 pub mod train_export;
 pub mod zoo;
+pub mod zoo_bench;
 pub mod zoo_watch;
 
 use std::path::Path;
@@ -65,6 +67,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::TrainExport(args) => train_export::run(&args),
         Command::Models(args) => match args.command {
             cli::ModelsCommand::Verify { folder } => zoo::verify(&folder),
+            cli::ModelsCommand::Bench(args) => zoo_bench::run(&args),
         },
     }
 }
