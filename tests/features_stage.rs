@@ -110,7 +110,7 @@ fn late_ticks_and_strange_symbols_are_counted() {
 #[test]
 fn symbols_are_scored_that_decision_holds_and_before_it_says_so_all() {
     let config =
-        Config { prefilter: PrefilterConfig { names_max: 1, edge_min_bps: 2, sample_names: 0 }, ..Config::default() };
+        Config { prefilter: PrefilterConfig { best_names: 1, edge_min_bps: 2, sample_names: 0 }, ..Config::default() };
     let mut stage = FeaturesStage::new(&config, usize::from(SYMBOLS));
     let open = Date(20260415).at(9, 30);
     bars(open, 40).for_each(|b| stage.apply_bar(&b));

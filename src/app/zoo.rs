@@ -76,7 +76,7 @@ impl Zoo {
     ///
     /// # Errors
     /// The inputs' matrices can't be made.
-    pub fn into_bench_stage<C: Clock>(self, config: InferenceConfig, clock: C) -> Result<InferenceStage<C>> {
+    pub fn into_bench_stage<C: DeadlineClock>(self, config: InferenceConfig, clock: C) -> Result<InferenceStage<C>> {
         Ok(InferenceStage::new(self.registry, &self.runtime, config, clock)?)
     }
 

@@ -22,7 +22,7 @@ const SAMPLE_SEED: u64 = 20_260_410;
 #[serde(deny_unknown_fields, default)]
 pub struct PrefilterConfig {
     /// Most symbols chosen for what they can earn; 0 = all symbols are scored.
-    pub names_max: u32,
+    pub best_names: u32,
     /// What must be left of a good forecast after the spread, bps.
     pub edge_min_bps: u32,
     /// Symbols of the fixed sample.
@@ -31,7 +31,7 @@ pub struct PrefilterConfig {
 
 impl Default for PrefilterConfig {
     fn default() -> Self {
-        Self { names_max: 20, edge_min_bps: 2, sample_names: 5 }
+        Self { best_names: 20, edge_min_bps: 2, sample_names: 5 }
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn choose(
     scratch: &mut Vec<(f32, usize)>,
 ) -> u64 {
     let rows = cycle.rows;
-    if config.names_max == 0 {
+    if config.best_names == 0 {
         cycle.scored[..rows].fill(true);
         return 0;
     }
@@ -55,7 +55,7 @@ pub(super) fn choose(
     let edge_min_bps = f32::from(u16::try_from(config.edge_min_bps).unwrap_or(u16::MAX));
     // Doubt rejects: an unknown spread can't be paid. (NaN compares as false.)
     scratch.extend((0..rows).map(|row| (edge_bps(cycle, row), row)).filter(|(edge, _)| *edge >= edge_min_bps));
-    take_best(scratch, config.names_max, &mut cycle.scored);
+    take_best(scratch, config.best_names, &mut cycle.scored);
     scratch.clear();
     // The largest of a fixed number per symbol: the same names in every cycle in which they have a row.
     scratch.extend((0..rows).map(|row| (lot(cycle.symbols[row]), row)));
@@ -100,9 +100,9 @@ mod tests {
         c
     }
 
-    fn chosen(rows: &[(f32, f32)], names_max: u32, sample_names: u32, held: &[u16]) -> Vec<usize> {
+    fn chosen(rows: &[(f32, f32)], best_names: u32, sample_names: u32, held: &[u16]) -> Vec<usize> {
         let mut c = cycle(rows);
-        let config = PrefilterConfig { names_max, edge_min_bps: 2, sample_names };
+        let config = PrefilterConfig { best_names, edge_min_bps: 2, sample_names };
         let mut scratch = Vec::with_capacity(rows.len());
         let out = choose(&mut c, &config, |s| held.contains(&s.0), &mut scratch);
         let chosen: Vec<usize> = (0..rows.len()).filter(|r| c.scored[*r]).collect();
