@@ -3,7 +3,7 @@
 use ibkr_trader::clock::{MILLISECOND, MINUTE, SessionTime};
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::domain::{Price, SymbolId};
-use ibkr_trader::features::{Config, FeaturesIn, FeaturesStage, schema};
+use ibkr_trader::features::{Config, FeaturesIn, FeaturesStage, PrefilterConfig, schema};
 use ibkr_trader::message::{Bar, Cycle, MarketEvent, Tick};
 use ibkr_trader::pipeline::{Outbox, Stage};
 
@@ -105,6 +105,29 @@ fn late_ticks_and_strange_symbols_are_counted() {
     stage.on_event(closed, tick(open + 59_000 * MILLISECOND, 0), &mut out);
     stage.on_event(closed, tick(closed, 99), &mut out);
     assert_eq!((stage.counters().late_ticks, stage.counters().unknown_symbols), (1, 1));
+}
+
+#[test]
+fn symbols_are_scored_that_decision_holds_and_before_it_says_so_all() {
+    let config =
+        Config { prefilter: PrefilterConfig { best_names: 1, edge_min_bps: 2, sample_names: 0 }, ..Config::default() };
+    let mut stage = FeaturesStage::new(&config, usize::from(SYMBOLS));
+    let open = Date(20260415).at(9, 30);
+    bars(open, 40).for_each(|b| stage.apply_bar(&b));
+    let mut out = outbox();
+    let mut scored = |stage: &mut FeaturesStage, held: Option<[bool; 3]>| {
+        stage.emit(open + 40 * MINUTE, open + 39 * MINUTE, &mut out);
+        let mut cycle = out.drain().next().expect("a cycle");
+        let scored = cycle.scored[..cycle.rows].to_vec();
+        cycle.held.copy_from_slice(&held.unwrap_or([true; 3]));
+        stage.on_event(open, FeaturesIn::Recycle(cycle), &mut outbox());
+        scored
+    };
+    // No quote is known, so nobody can pay: only what is held is scored.
+    assert_eq!(scored(&mut stage, Some([false, true, false])), [true, true, true]);
+    assert_eq!(scored(&mut stage, Some([false; 3])), [false, true, false]);
+    assert_eq!(scored(&mut stage, None), [false; 3]);
+    assert_eq!(stage.counters().prefiltered_rows, 5);
 }
 
 #[test]

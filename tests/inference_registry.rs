@@ -209,8 +209,14 @@ fn scores_as_inputs() {
     rich(&["z: inputs of ensemble form a circle"], &|z| z.model(0)["inputs"][1] = json!("z:ensemble:5"));
     rich(&["z: inputs of ensemble, light_gbm form a circle"], &|z| z.model(2)["inputs"][0] = json!("z:ensemble:5"));
     rich(&["model gan is the second that gives anomaly"], &|z| z.model(5)["columns"][5] = json!("anomaly"));
-    rich(&["model barriers", "\"p:will_fly\" is none that"], &|z| z.model(6)["columns"][0] = json!("p:will_fly"));
-    rich(&["model barriers", "p: columns only"], &|z| z.model(6)["columns"][0] = json!("realism"));
+    rich(&["model barriers", "\"p:will_fly\" is none that"], &|z| z.model(7)["columns"][0] = json!("p:will_fly"));
+    rich(&["model barriers", "p: columns only"], &|z| z.model(7)["columns"][0] = json!("realism"));
+    rich(&["model ftrl", "state can't be read"], &|z| z.model(6)["state"] = json!({"kind": "ftrl_proximal"}));
+    rich(&["model ftrl", "another shape"], &|z| z.model(6)["state"]["mean"] = json!([0.0]));
+    rich(&["model ftrl", "golden row 0"], &|z| z.model(6)["state"]["z"][0][0] = json!(40.0));
+    rich(&["model vae", "only ftrl_proximal has a state"], &|z| {
+        z.model(4)["state"] = z.model(6)["state"].clone();
+    });
 }
 
 #[test]
@@ -223,7 +229,11 @@ fn a_bad_model_is_quarantined_by_name_and_the_others_stay() {
     let names: Vec<&str> = registry.quarantined().iter().map(|q| q.name.as_str()).collect();
     assert_eq!(names, ["quantile_m5", "vae"]);
     let order: Vec<&str> = registry.models().iter().map(|m| m.name.as_str()).collect();
-    assert_eq!(order, ["linear", "tree_m5", "stack_m5", "gan", "barriers"], "the stacker follows what it reads");
+    assert_eq!(
+        order,
+        ["linear", "tree_m5", "stack_m5", "gan", "ftrl", "barriers"],
+        "the stacker follows what it reads"
+    );
 }
 
 #[test]

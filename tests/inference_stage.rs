@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use ibkr_trader::clock::{Clock, MILLISECOND, SessionTime, VirtualClock};
-use ibkr_trader::domain::{Barrier, Family, Horizon, SymbolId};
+use ibkr_trader::domain::{Barrier, Family, Horizon, Price, SymbolId};
 use ibkr_trader::inference::{DeadlineClock, Engine, InferenceConfig, InferenceStage, InferenceStats};
 use ibkr_trader::message::{Aux, Cycle};
 use ibkr_trader::pipeline::{Outbox, Stage};
@@ -118,6 +118,19 @@ fn a_row_without_a_feature_is_refused_by_the_models_that_need_it_alone() {
     assert!(out.predictions[2 * PREDICTION_COLUMNS..3 * PREDICTION_COLUMNS].iter().all(|p| p.is_nan()));
     assert_eq!(stage.stats().rows_refused, 3);
     assert!(out.in_time);
+}
+
+#[test]
+fn a_row_that_the_prefilter_left_out_gets_nothing_and_is_not_counted_as_refused() {
+    let Some(runtime) = runtime() else { return };
+    let mut stage = Zoo::copy().stage(&runtime, 10, virtual_clock());
+    let row = [0.5, -1.0, 3.0, 0.1];
+    let mut c = cycle(&[row, [f32::NAN; 4], row]);
+    (c.scored[0], c.scored[1]) = (false, false);
+    let out = pass(&mut stage, c);
+    assert_scores(&out, 2, row);
+    assert!(out.predictions[..2 * PREDICTION_COLUMNS].iter().all(|p| p.is_nan()));
+    assert_eq!(stage.stats().rows_refused, 0);
 }
 
 #[test]
@@ -307,6 +320,40 @@ fn what_models_say_beside_scores_and_scores_of_scores() {
     }
     assert!(out.predictions[PREDICTION_COLUMNS..2 * PREDICTION_COLUMNS].iter().all(|p| p.is_nan()));
     assert!(out.aux[Aux::COUNT..2 * Aux::COUNT].iter().all(|p| p.is_nan()));
+}
+
+#[test]
+fn the_online_learner_starts_as_its_file_and_goes_on_only_where_it_may() {
+    let Some(runtime) = runtime() else { return };
+    let stage = |learn| {
+        let config = InferenceConfig { learn, ..InferenceConfig::new(4) };
+        InferenceStage::new(Zoo::rich().load(&runtime).unwrap(), &runtime, config, virtual_clock()).unwrap()
+    };
+    let (mut learning, mut still) = (stage(true), stage(false));
+    let score = |stage: &mut InferenceStage<VirtualClock>, minute: i64| {
+        let wave = |k: i64| f32::from(i8::try_from((minute * 7 + k * 13) % 11).unwrap()) / 4.0 - 1.0;
+        let mut c = cycle(&[[wave(1), wave(2), 1.0, 0.0], [wave(3), wave(4), 2.0, 0.0], [wave(5), wave(6), 0.5, 0.0]]);
+        c.at = SessionTime::from_secs(1_700_000_040 + 60 * minute);
+        for row in 0..3 {
+            c.sigma_1m[row] = 0.001;
+            c.mid[row] = Price::from_f64(50.0 + f64::from(wave(7 + i64::try_from(row).unwrap())));
+        }
+        pass(stage, c).prediction(1, Family::FtrlProximal, Horizon::M5)
+    };
+    let mut far = 0.0_f32;
+    for minute in 0..30 {
+        let (a, b) = (score(&mut learning, minute), score(&mut still, minute));
+        if minute < 6 {
+            assert!((a - b).abs() < 1e-6, "nothing has matured: {a} {b}");
+        }
+        far = far.max((a - b).abs());
+    }
+    assert!(far > 1e-4, "it learned: {far}");
+    let (state, updates) = learning.engine().learned().unwrap();
+    assert!(updates >= 3 * 20 && still.engine().learned().is_none());
+    let mut resumed = stage(true);
+    assert!(resumed.resume(state) && !stage(false).resume(state));
+    assert_eq!(score(&mut resumed, 30).to_bits(), score(&mut learning, 30).to_bits());
 }
 
 #[test]

@@ -142,4 +142,6 @@ pub enum ModelsCommand {
         #[arg(default_value = "models")]
         folder: PathBuf,
     },
+    /// Measure what a pass over all models costs on one pinned core.
+    Bench(super::zoo_bench::BenchArgs),
 }

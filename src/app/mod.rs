@@ -9,6 +9,7 @@ pub mod demo;
 pub mod gateway;
 pub mod gateway_child;
 pub mod history;
+pub mod learned;
 pub mod load;
 pub mod order_path;
 pub mod progress;
@@ -22,6 +23,7 @@ mod state_file;
 pub mod train_export;
 pub mod venue_options;
 pub mod zoo;
+pub mod zoo_bench;
 pub mod zoo_watch;
 
 use std::path::Path;
@@ -73,6 +75,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::TrainExport(args) => train_export::run(&args),
         Command::Models(args) => match args.command {
             cli::ModelsCommand::Verify { folder } => zoo::verify(&folder),
+            cli::ModelsCommand::Bench(args) => zoo_bench::run(&args),
         },
     }
 }

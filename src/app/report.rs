@@ -49,7 +49,7 @@ pub fn conclude(settings: &Settings, source: String, end: SessionEnd, audit: Opt
 }
 
 /// One family's cost for the report.
-fn family_line(cost: &FamilyCost) -> (String, FamilyLine) {
+pub(super) fn family_line(cost: &FamilyCost) -> (String, FamilyLine) {
     let us = |ns: u64| ns as f64 / 1e3;
     let (p50, p95, max) = (us(cost.p50_ns), us(cost.p95_ns), us(cost.max_ns));
     (cost.family.to_owned(), FamilyLine { models: cost.models as u64, passes: cost.passes, p50, p95, max })

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
 use super::day_book::{DayBook, day_book};
+use super::learned::{self, LearnedKey};
 use super::order_path::{OrderPath, OrderPathParts};
 use super::progress::Progress;
 use super::sinks::{BrokerView, FINAL_LISTS, FeedSink, RoutingSink};
@@ -92,6 +93,7 @@ pub struct SessionEnd {
 /// Something is missing or wrong before trading starts; nothing was sent then.
 pub fn run(settings: &Settings, options: &SessionOptions) -> Result<SessionEnd> {
     let zoo = Zoo::load(Path::new(&settings.session.models_folder))?;
+    let (zoo, learns) = learning(settings, options, zoo)?;
     let topology = settings.topology(&affinity::cores())?;
     let universe: Vec<Listing> = options.symbols.iter().map(|s| Listing::of(s)).collect();
     if universe.is_empty() {
@@ -146,6 +148,7 @@ pub fn run(settings: &Settings, options: &SessionOptions) -> Result<SessionEnd> 
         told_poison: false,
         zoo: zoo_watch,
         observing: false,
+        learns,
     };
     let failure = supervisor.trade(&broker);
     supervisor.wind_down(failure, broker, instruments, latency, speed)
@@ -168,6 +171,7 @@ struct Supervisor<'a> {
     told_poison: bool,
     zoo: ZooWatch,
     observing: bool,
+    learns: Option<LearnedKey>,
 }
 
 impl Supervisor<'_> {
@@ -266,6 +270,7 @@ impl Supervisor<'_> {
         let inference = groups.iter().find_map(|g| g.stages().inference.as_ref());
         let families = inference.map(InferenceStage::costs).unwrap_or_default();
         self.notes.extend(inference.and_then(|i| left_out(i.stats())));
+        self.notes.extend(inference.and_then(|i| keep_learned(&self.options.folder, self.learns.take(), i)));
         groups.iter().for_each(|g| latency.merge(g.latency()));
         let added_up =
             close_journal(self.order_path, self.process_epoch, &instruments, &groups, self.clock.now(), &mut latency);
@@ -315,6 +320,28 @@ fn missed_cycles(groups: &[Group<ScaledClock>]) -> Option<String> {
         groups.iter().filter_map(|g| g.stages().features.as_ref()).map(|f| f.counters().dropped_cycles).sum();
     (late + dropped > 0)
         .then(|| format!("{late} cycles were late and {dropped} found no free batch: nothing was decided on them"))
+}
+
+/// Lets the online learner go on where settings ask for it and the market is a real one.
+fn learning(settings: &Settings, options: &SessionOptions, zoo: Zoo) -> Result<(Zoo, Option<LearnedKey>)> {
+    if !settings.inference.learn || options.clock_file.is_some() {
+        return Ok((zoo, None));
+    }
+    let key = LearnedKey { zoo: zoo.manifest_sha256().into(), account: settings.broker.account.clone() };
+    let checkpoint = learned::load(&options.folder, &key)?;
+    Ok((zoo.learning(checkpoint), Some(key)))
+}
+
+/// Writes what was learned; gives a sentence for the reader.
+fn keep_learned(folder: &Path, key: Option<LearnedKey>, stage: &InferenceStage<ScaledClock>) -> Option<String> {
+    let (key, (state, updates)) = key.zip(stage.engine().learned())?;
+    if key.zoo != stage.engine().manifest_sha256() {
+        return Some("what was learned is of a zoo that took over on the way: it is not kept".into());
+    }
+    Some(match learned::save(folder, key, state, updates) {
+        Ok(()) => format!("the online learner learned from {updates} realised returns; kept for the next session"),
+        Err(why) => format!("what the online learner learned is lost: {why:#}"),
+    })
 }
 
 /// Families that missed a pass, in words; `None` = every family took part in every pass.

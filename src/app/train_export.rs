@@ -95,6 +95,20 @@ pub struct ExportedRow {
     pub columns: Vec<f32>,
 }
 
+/// The rows of one day's file, warmed up by the previous trading day's beside it if there is one.
+///
+/// # Errors
+/// The name is no `YYYY-MM-DD.csv.gz` of a trading day, or a file is unreadable or malformed.
+pub fn export_file(path: &Path) -> Result<ExportedDay> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let date = name.strip_suffix(".csv.gz").and_then(parse_date);
+    let date = date.with_context(|| format!("{} is not called YYYY-MM-DD.csv.gz", path.display()))?;
+    let symbols = universe(&[(date, path.to_path_buf())])?;
+    let before = previous_trading_day(date).map(|d| path.with_file_name(file_name(d))).filter(|p| p.is_file());
+    let before = before.map(|p| read_day(&p, &symbols)).transpose()?.unwrap_or_default();
+    export_day(date, &before, &read_day(path, &symbols)?, symbols.len(), &Config::default())
+}
+
 /// Runs one day of bars through a fresh features stage. `before` holds the previous trading day's bars (empty if
 /// unknown).
 ///

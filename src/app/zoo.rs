@@ -7,7 +7,9 @@ use anyhow::{Context, Result, ensure};
 use super::zoo_watch::ZooWatch;
 use crate::clock::{Clock, MILLISECOND, ScaledClock};
 use crate::features::schema;
-use crate::inference::{DeadlineClock, Engine, InferenceConfig, InferenceStage, Registry, Runtime, SchemaRef};
+use crate::inference::{
+    DeadlineClock, Engine, FtrlState, InferenceConfig, InferenceStage, Registry, Runtime, SchemaRef,
+};
 use crate::message::Calibration;
 
 /// What is said of a zoo without its quorum.
@@ -26,6 +28,8 @@ pub struct Zoo {
     pub models: usize,
     /// Models that did not, each as a sentence.
     pub quarantined: Vec<String>,
+    /// Whether a model with a state learns on, and where an earlier session stopped.
+    learn: Option<Option<FtrlState>>,
 }
 
 impl Zoo {
@@ -41,7 +45,18 @@ impl Zoo {
         let name = format!("{} ({})", registry.zoo(), registry.manifest_sha256().get(..12).unwrap_or("?"));
         let models = registry.models().len();
         let quarantined = registry.quarantined().iter().map(ToString::to_string).collect();
-        Ok(Self { runtime, registry, folder: dir.to_path_buf(), calibration, name, models, quarantined })
+        Ok(Self { runtime, registry, folder: dir.to_path_buf(), calibration, name, models, quarantined, learn: None })
+    }
+
+    /// SHA-256 of the manifest.
+    pub fn manifest_sha256(&self) -> &str {
+        self.registry.manifest_sha256()
+    }
+
+    /// Lets a model with a state learn on, from `checkpoint` if there is one.
+    pub fn learning(mut self, checkpoint: Option<FtrlState>) -> Self {
+        self.learn = Some(checkpoint);
+        self
     }
 
     /// Version of ONNX Runtime and where it was found.
@@ -57,6 +72,14 @@ impl Zoo {
         Engine::new(self.registry, &self.runtime, config, clock).context("warming the models up")
     }
 
+    /// The inference stage alone, warmed up.
+    ///
+    /// # Errors
+    /// The inputs' matrices can't be made.
+    pub fn into_bench_stage<C: DeadlineClock>(self, config: InferenceConfig, clock: C) -> Result<InferenceStage<C>> {
+        Ok(InferenceStage::new(self.registry, &self.runtime, config, clock)?)
+    }
+
     /// The inference stage, warmed up, and what watches its zoo.
     ///
     /// # Errors
@@ -67,8 +90,17 @@ impl Zoo {
         budget_ms: u32,
         clock: C,
     ) -> Result<(InferenceStage<C>, ZooWatch)> {
-        let config = InferenceConfig { budget: i64::from(budget_ms) * MILLISECOND, ..InferenceConfig::new(symbols) };
+        let config = InferenceConfig {
+            budget: i64::from(budget_ms) * MILLISECOND,
+            learn: self.learn.is_some(),
+            ..InferenceConfig::new(symbols)
+        };
         let mut stage = InferenceStage::new(self.registry, &self.runtime, config, clock)?;
+        if let Some(Some(state)) = self.learn
+            && !stage.resume(&state)
+        {
+            tracing::warn!("the checkpoint of the online learner is another model's and is not taken");
+        }
         let port = stage.swap_port();
         let watch = ZooWatch::new(self.folder, config, port, stage.engine().health());
         Ok((stage, watch))
@@ -88,6 +120,6 @@ pub fn verify(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-const fn schema_ref(hash: &str) -> SchemaRef<'_> {
+pub(super) const fn schema_ref(hash: &str) -> SchemaRef<'_> {
     SchemaRef { version: schema::VERSION, hash, columns: &schema::NAMES }
 }

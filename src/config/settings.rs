@@ -81,6 +81,8 @@ pub struct PipelineSettings {
 pub struct InferenceSettings {
     /// Wall time that one pass over all models may take.
     pub budget_ms: u32,
+    /// Whether the online learner goes on from realised returns; never on a simulated gateway.
+    pub learn: bool,
 }
 
 /// `[demo]`: the simulated session that `make demo` plays.

@@ -120,6 +120,14 @@ impl DecisionStage {
         self.enter_best(cycle, out);
     }
 
+    /// Says with the slot, on its way back to features, which symbols must be scored in the next cycle.
+    fn mark_held(&self, cycle: &mut Cycle) {
+        for (held, (holding, p)) in cycle.held.iter_mut().zip(self.holdings.iter().zip(&self.positions)) {
+            let busy = p.filled != Qty::ZERO || p.working != Qty::ZERO || p.unknown != Qty::ZERO;
+            *held = busy || holding.wanted != Qty::ZERO;
+        }
+    }
+
     /// Ends what is due and collects a candidate.
     fn look_at(&mut self, cycle: &Cycle, row: usize, out: &mut Outbox<DecisionOut>) {
         let symbol = cycle.symbols[row];
@@ -281,12 +289,13 @@ impl Stage for DecisionStage {
 
     fn on_event(&mut self, _now: SessionTime, input: DecisionIn, out: &mut Outbox<DecisionOut>) {
         match input {
-            DecisionIn::Cycle(cycle) => {
+            DecisionIn::Cycle(mut cycle) => {
                 // Another zoo took over: its scores are read with its own scales, late cycle or not.
                 if let Some(calibration) = cycle.recalibration {
                     self.zoo = calibration;
                 }
                 self.on_cycle(&cycle, out);
+                self.mark_held(&mut cycle);
                 out.push(DecisionOut::Recycle(cycle));
             }
             DecisionIn::Position(state) => {

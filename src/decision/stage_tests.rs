@@ -147,3 +147,19 @@ fn another_zoos_scores_are_read_with_its_own_calibration_from_the_first_cycle_on
     assert!(run(&mut s, DecisionIn::Cycle(cycle(2, &[2.5]))).is_empty(), "its mean is no signal");
     assert_eq!(run(&mut s, DecisionIn::Cycle(cycle(3, &[0.0])))[0].net.0.signum(), -1);
 }
+
+#[test]
+fn the_slot_goes_back_with_what_is_wanted_or_held() {
+    let mut s = stage(config(), 0.5);
+    let mut out = Outbox::with_capacity(16);
+    s.on_event(OPEN, filled(3, 10, 1), &mut out);
+    s.on_event(OPEN, DecisionIn::Cycle(cycle(1, &[0.1, 2.5, 0.0])), &mut out);
+    let held: Vec<_> = out
+        .drain()
+        .filter_map(|o| match o {
+            DecisionOut::Recycle(c) => Some(c.held),
+            DecisionOut::Target(_) => None,
+        })
+        .collect();
+    assert_eq!(held, [[false, true, false, true]]);
+}

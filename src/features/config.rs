@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use super::universe_prefilter::PrefilterConfig;
 use crate::clock::MILLISECOND;
 use crate::pipeline::{GRID, topology};
 
@@ -16,11 +17,13 @@ pub struct Config {
     pub history_minutes: u32,
     /// Batch slots in circulation; with none free a cycle is dropped and counted.
     pub cycle_slots: u32,
+    /// Which symbols models look at.
+    pub prefilter: PrefilterConfig,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { grace_ms: 500, history_minutes: 120, cycle_slots: 4 }
+        Self { grace_ms: 500, history_minutes: 120, cycle_slots: 4, prefilter: PrefilterConfig::default() }
     }
 }
 

@@ -19,7 +19,9 @@ mod rolling;
 pub mod schema;
 mod session;
 mod stage;
+mod universe_prefilter;
 mod volatility;
 
 pub use config::Config;
 pub use stage::{Counters, FeaturesIn, FeaturesStage};
+pub use universe_prefilter::PrefilterConfig;

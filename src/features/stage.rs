@@ -11,6 +11,7 @@ use super::rank::rank;
 use super::rolling::Rolling;
 use super::schema::{BAR_COLUMNS, COLUMNS, at};
 use super::session::{Place, TradingClock};
+use super::universe_prefilter::{PrefilterConfig, choose};
 use super::volatility::Curves;
 use crate::clock::{MILLISECOND, MINUTE, Nanos, SessionTime};
 use crate::domain::SymbolId;
@@ -49,6 +50,8 @@ pub struct Counters {
     pub broken_bars: u64,
     /// Facts of symbols outside the universe.
     pub unknown_symbols: u64,
+    /// Rows that the prefilter kept from the models.
+    pub prefiltered_rows: u64,
 }
 
 /// Stage 2. See the module's documentation.
@@ -69,6 +72,9 @@ pub struct FeaturesStage {
     quote_minute: i64,
     pool: CyclePool,
     scratch: Vec<(f32, usize)>,
+    prefilter: PrefilterConfig,
+    /// By symbol: what decision said with the last slot that came back. All, before the first one.
+    held: Vec<bool>,
     counters: Counters,
 }
 
@@ -92,6 +98,8 @@ impl FeaturesStage {
             quote_minute: i64::MIN,
             pool: CyclePool::new(usize::try_from(config.cycle_slots).unwrap_or(1), n_symbols, COLUMNS),
             scratch: Vec::with_capacity(n_symbols),
+            prefilter: config.prefilter.clone(),
+            held: vec![true; n_symbols],
             counters: Counters::default(),
         }
     }
@@ -182,6 +190,17 @@ impl FeaturesStage {
             rank(&mut cycle.features, COLUMNS, rows, from, to, &mut self.scratch);
         }
         columns::relative_sigma(cycle);
+        let held = &self.held;
+        let always = |s: SymbolId| held.get(s.index()).copied().unwrap_or(true);
+        self.counters.prefiltered_rows += choose(cycle, &self.prefilter, always, &mut self.scratch);
+    }
+
+    /// A slot comes back, and with it what must be scored whatever it can earn.
+    fn recycle(&mut self, cycle: Box<Cycle>) {
+        for (held, told) in self.held.iter_mut().zip(&cycle.held) {
+            *held = *told;
+        }
+        self.pool.put(cycle);
     }
 
     fn on_tick(&mut self, tick: &Tick) {
@@ -251,7 +270,7 @@ impl Stage for FeaturesStage {
 
     fn on_event(&mut self, now: SessionTime, input: FeaturesIn, out: &mut Outbox<Box<Cycle>>) {
         match input {
-            FeaturesIn::Recycle(cycle) => self.pool.put(cycle),
+            FeaturesIn::Recycle(cycle) => self.recycle(cycle),
             FeaturesIn::Market(MarketEvent::Tick(tick)) => self.on_tick(&tick),
             FeaturesIn::Market(MarketEvent::Timer(at)) => self.on_timer(at, out),
             // As the bar builder: a price without volume is no bar.

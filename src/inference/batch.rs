@@ -90,7 +90,7 @@ impl ColumnSet {
         }
         self.complete = keep;
         let mut refused = 0;
-        for row in 0..cycle.rows {
+        for row in (0..cycle.rows).filter(|row| cycle.scored[*row]) {
             let memory = if keep { cycle.symbols[row].index() } else { row };
             let known = &mut self.memory[memory * self.inputs.len()..][..self.inputs.len()];
             let (mut same, mut usable) = (true, true);
@@ -135,6 +135,11 @@ impl ColumnSet {
     /// Rows that are as they were.
     pub(super) fn kept(&self) -> &[Place] {
         &self.kept
+    }
+
+    /// The inputs of a gathered row.
+    pub(super) fn inputs_at(&self, place: Place) -> &[f32] {
+        &self.memory[place.memory * self.inputs.len()..][..self.inputs.len()]
     }
 
     /// The matrix.

@@ -197,6 +197,7 @@ pub(super) fn feature_ranges(
 /// Features outside the ranges; NaN is not counted here (its row is refused).
 pub(super) fn count_out_of_range(ranges: &[FeatureRange], cycle: &Cycle) -> u64 {
     (0..cycle.rows)
+        .filter(|row| cycle.scored[*row])
         .map(|row| {
             let features = cycle.feature_row(row);
             ranges.iter().filter(|r| features[r.column] < r.low || features[r.column] > r.high).count() as u64

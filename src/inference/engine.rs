@@ -13,6 +13,7 @@ use super::checks::count_out_of_range;
 use super::health::Health;
 use super::manifest::{Input, Output};
 use super::model::Model;
+use super::online::{FtrlState, Learner};
 use super::registry::{FeatureRange, LoadedModel, ModelFault, Quarantined, Registry, RegistryError, horizons};
 use super::runtime::Runtime;
 use super::session::SessionError;
@@ -40,6 +41,8 @@ struct Slot {
     memory: Vec<f32>,
     strikes: u32,
     quarantined: bool,
+    /// Takes the model's place where it learns on.
+    learner: Option<Box<Learner>>,
 }
 
 /// The models of one family, or the barrier models: what is timed, left out and shed as one.
@@ -77,6 +80,7 @@ pub struct FamilyCost {
 #[derive(Debug)]
 pub struct Engine {
     zoo: String,
+    manifest_sha256: String,
     slots: Vec<Slot>,
     units: Vec<Unit>,
     sets: Vec<ColumnSet>,
@@ -104,6 +108,7 @@ impl Engine {
     ) -> Result<Self, RegistryError> {
         let buckets = buckets_for(config.max_rows);
         let (columns, ranges, zoo) = (registry.columns(), widened(registry.ranges()), registry.zoo().to_owned());
+        let manifest_sha256 = registry.manifest_sha256().to_owned();
         let unmade = |e: SessionError| RegistryError::Inputs { zoo: zoo.clone(), why: e.to_string() };
         let (models, mut failed, plan) = registry.into_parts();
         let (mut sets, mut slots, mut costs) = (Vec::<ColumnSet>::new(), Vec::new(), Vec::new());
@@ -113,7 +118,7 @@ impl Engine {
                 sets.push(ColumnSet::new(runtime, &loaded.inputs, &buckets).map_err(unmade)?);
             }
             let (name, file) = (loaded.name.clone(), loaded.file.clone());
-            let mut slot = Slot::new(loaded, set, config.max_rows);
+            let mut slot = Slot::new(loaded, set, &config);
             match slot.warm_up(&sets[set], &buckets, config.budget.max(0).unsigned_abs(), clock) {
                 Ok(cost) => {
                     slots.push(slot);
@@ -135,7 +140,20 @@ impl Engine {
         let health = Arc::new(Health::new(names, units.iter().map(Unit::name).collect(), failed));
         let calibration = plan.calibration;
         let quorum = plan.quorum;
-        let made = Self { zoo, slots, units, sets, budget, ranges, columns, config, calibration, quorum, health };
+        let made = Self {
+            zoo,
+            manifest_sha256,
+            slots,
+            units,
+            sets,
+            budget,
+            ranges,
+            columns,
+            config,
+            calibration,
+            quorum,
+            health,
+        };
         made.health.set_quorum(made.quorum_holds(None));
         Ok(made)
     }
@@ -143,6 +161,11 @@ impl Engine {
     /// Name of the zoo.
     pub fn zoo(&self) -> &str {
         &self.zoo
+    }
+
+    /// SHA-256 of its manifest.
+    pub fn manifest_sha256(&self) -> &str {
+        &self.manifest_sha256
     }
 
     /// How to read its scores.
@@ -171,6 +194,16 @@ impl Engine {
             max_ns: u.cost.max(),
         };
         self.units.iter().map(cost).collect()
+    }
+
+    /// Where the online learner stands and how many rows it learned from; `None` = nothing learns.
+    pub fn learned(&self) -> Option<(&FtrlState, u64)> {
+        self.slots.iter().find_map(|s| s.learner.as_ref()).map(|l| (l.state(), l.updates()))
+    }
+
+    pub(super) fn resume(&mut self, state: &FtrlState) -> bool {
+        let learns = self.slots.iter_mut().find_map(|s| Some((s.learner.as_mut()?, &s.inputs, &s.outputs)));
+        learns.is_some_and(|(learner, inputs, outputs)| learner.resume(state, inputs, outputs))
     }
 
     /// Fills the predictions of one cycle, whose outputs are clear.
@@ -258,6 +291,10 @@ impl Engine {
             if slot.quarantined {
                 continue;
             }
+            if let Some(learner) = &mut slot.learner {
+                learn(learner, set, cycle, slot.family, &slot.outputs, &mut slot.memory);
+                continue;
+            }
             if slot.run(set, cycle, stats) {
                 slot.strikes = 0;
                 continue;
@@ -316,14 +353,18 @@ impl Engine {
 }
 
 impl Slot {
-    fn new(loaded: LoadedModel, set: usize, max_rows: usize) -> Self {
+    fn new(loaded: LoadedModel, set: usize, config: &InferenceConfig) -> Self {
+        let max_rows = config.max_rows.max(1);
+        let state = loaded.state.filter(|_| config.learn);
+        let learner = state.map(|s| Box::new(Learner::new(s, &loaded.inputs, &loaded.outputs, max_rows)));
         Self {
+            learner,
             name: loaded.name,
             model: loaded.model,
             set,
             family: loaded.family,
             inputs: loaded.inputs,
-            memory: vec![f32::NAN; max_rows.max(1) * loaded.outputs.len()],
+            memory: vec![f32::NAN; max_rows * loaded.outputs.len()],
             outputs: loaded.outputs,
             strikes: 0,
             quarantined: false,
@@ -377,6 +418,23 @@ impl Slot {
         }
         refused.is_ok_and(|refused| refused == 0)
     }
+}
+
+/// Scores every row, known or not, with the weights as they are now, then learns from what this cycle shows.
+fn learn(
+    learner: &mut Learner,
+    set: &ColumnSet,
+    cycle: &mut Cycle,
+    family: Option<Family>,
+    outputs: &[Output],
+    scores: &mut [f32],
+) {
+    let scores = &mut scores[..outputs.len()];
+    for &place in set.kept().iter().chain(set.packed()) {
+        learner.score(set.inputs_at(place), scores);
+        write(cycle, place.row, family, outputs, scores);
+    }
+    learner.observe(cycle);
 }
 
 /// Puts one row's outputs where they belong; gives how many are no numbers and were left out.

@@ -7,11 +7,13 @@
 mod batch;
 mod budget;
 mod checks;
+mod compare;
 mod engine;
 mod health;
 mod manifest;
 mod model;
 mod model_checks;
+mod online;
 mod registry;
 mod runtime;
 mod session;
@@ -20,12 +22,14 @@ mod trees;
 mod verify;
 
 pub use budget::{LATE_PASSES, QUIET_NS};
+pub use compare::{CompareError, TreeComparison, compare_trees};
 pub use engine::{Engine, FamilyCost, RANGE_MARGIN, STRIKES_MAX};
 pub use health::Health;
 pub use manifest::{
     Golden, Input, Kind, Manifest, ManifestCalibration, ManifestColumn, ManifestSchema, ModelEntry, Output,
 };
 pub use model::Evaluator;
+pub use online::FtrlState;
 pub use registry::{
     FeatureRange, LoadedModel, MANIFEST_FILE, ModelFault, Quarantined, Registry, RegistryError, SchemaRef,
 };

@@ -6,14 +6,16 @@ use std::path::Path;
 use super::checks::{read_limited, sha256_hex};
 use super::manifest::{Golden, Input, Kind, ModelEntry, Output};
 use super::model::Model;
+use super::online::{FtrlState, Learner};
 use super::registry::{LoadedModel, ModelFault, SchemaRef, horizons};
 use super::runtime::Runtime;
 use super::session::Signature;
 use super::trees;
+use crate::domain::Family;
 use crate::message::{Aux, Calibration, ScoreScale};
 
 /// Largest model file, bytes.
-const MAX_MODEL_BYTES: u64 = 64 << 20;
+pub(super) const MAX_MODEL_BYTES: u64 = 64 << 20;
 /// Newest operator sets that a model may use, by domain.
 const OPSETS_MAX: [(&str, i64); 2] = [("", 17), ("ai.onnx.ml", 3)];
 /// Fewest golden rows.
@@ -124,7 +126,8 @@ pub(super) fn load_model(
     if found != entry.opset {
         return Err(ModelFault::Opset { found: listed(&found), expected: listed(&entry.opset) });
     }
-    let golden_max_diff = check_golden(&mut model, entry)?;
+    let golden_max_diff = check_golden(entry, |x, rows| Ok(model.predict(x, rows, entry.inputs.len())?))?;
+    let state = check_state(entry, &parsed)?;
     Ok(LoadedModel {
         name: entry.name.clone(),
         file: entry.file.clone(),
@@ -133,7 +136,7 @@ pub(super) fn load_model(
         outputs: parsed.outputs,
         golden_max_diff,
         bytes: bytes.len(),
-        state: entry.state.clone(),
+        state,
         model,
     })
 }
@@ -175,10 +178,34 @@ fn check_golden_shape(entry: &ModelEntry) -> Result<(), ModelFault> {
     Ok(())
 }
 
+/// The state of an online learner must be the very model that the file holds.
+fn check_state(entry: &ModelEntry, parsed: &Parsed) -> Result<Option<FtrlState>, ModelFault> {
+    let Some(state) = &entry.state else { return Ok(None) };
+    if entry.family != Some(Family::FtrlProximal) {
+        return Err(ModelFault::Entry("only ftrl_proximal has a state".into()));
+    }
+    let state: FtrlState = serde_json::from_value(state.clone())
+        .map_err(|e| ModelFault::Entry(format!("its state can't be read ({e})")))?;
+    state.check(&parsed.inputs, &parsed.outputs).map_err(ModelFault::Entry)?;
+    let mut learner = Learner::new(state.clone(), &parsed.inputs, &parsed.outputs, 0);
+    let scored = |x: &[f32], rows: usize| {
+        let mut y = vec![0.0; rows * entry.columns.len()];
+        for (x, y) in x.chunks_exact(entry.inputs.len()).zip(y.chunks_exact_mut(entry.columns.len())) {
+            learner.score(x, y);
+        }
+        Ok(y)
+    };
+    check_golden(entry, scored)?;
+    Ok(Some(state))
+}
+
 /// Runs the golden rows; gives the largest difference.
-fn check_golden(model: &mut Model, entry: &ModelEntry) -> Result<f32, ModelFault> {
+fn check_golden(
+    entry: &ModelEntry,
+    mut predict: impl FnMut(&[f32], usize) -> Result<Vec<f32>, ModelFault>,
+) -> Result<f32, ModelFault> {
     let x: Vec<f32> = entry.golden.x.iter().flatten().copied().collect();
-    let found = model.predict(&x, entry.golden.x.len(), entry.inputs.len())?;
+    let found = predict(&x, entry.golden.x.len())?;
     let mut largest = 0.0_f32;
     for (row, (found, expected)) in found.chunks_exact(entry.columns.len()).zip(&entry.golden.y).enumerate() {
         for ((&found, &expected), column) in found.iter().zip(expected).zip(&entry.columns) {

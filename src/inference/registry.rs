@@ -12,6 +12,7 @@ use super::checks::{check_schema, check_zoo, feature_ranges, read_manifest};
 use super::manifest::{Input, Output};
 use super::model::{Evaluator, Model};
 use super::model_checks::load_model;
+use super::online::FtrlState;
 use super::runtime::{Runtime, RuntimeError};
 use super::session::SessionError;
 use crate::domain::{Family, Horizon};
@@ -153,7 +154,7 @@ pub struct LoadedModel {
     /// Size of its file.
     pub bytes: usize,
     /// The state of an online learner, as trained.
-    pub state: Option<serde_json::Value>,
+    pub state: Option<FtrlState>,
     pub(super) model: Model,
 }
 

@@ -5,6 +5,7 @@
 //! out of this pass. Once the budget is spent the cycle is late: `in_time` stays false and nothing is decided on it.
 
 use super::engine::{Engine, FamilyCost};
+use super::online::FtrlState;
 use super::registry::{Registry, RegistryError};
 use super::runtime::Runtime;
 use crate::clock::{Clock, MILLISECOND, Nanos, SessionTime};
@@ -34,6 +35,8 @@ pub struct InferenceConfig {
     pub budget: Nanos,
     /// Whether outputs of rows whose inputs did not change are kept.
     pub keep: bool,
+    /// Whether a model with a state learns on.
+    pub learn: bool,
 }
 
 impl InferenceConfig {
@@ -42,7 +45,7 @@ impl InferenceConfig {
 
     /// The standard budget for up to `max_rows` symbols.
     pub const fn new(max_rows: usize) -> Self {
-        Self { max_rows, budget: Self::BUDGET, keep: true }
+        Self { max_rows, budget: Self::BUDGET, keep: true, learn: false }
     }
 }
 
@@ -154,6 +157,11 @@ impl<C: DeadlineClock> InferenceStage<C> {
     /// What each family cost since the zoo took over.
     pub fn costs(&self) -> Vec<FamilyCost> {
         self.engine.costs()
+    }
+
+    /// Lets the online learner go on from a checkpoint; `false` = there is none, or the checkpoint is another model's.
+    pub fn resume(&mut self, state: &FtrlState) -> bool {
+        self.engine.resume(state)
     }
 
     /// Between two cycles: a waiting zoo takes over if the old one can be handed back.

@@ -71,6 +71,10 @@ pub struct Cycle {
     pub half_spread_bps: Vec<f32>,
     /// Average daily volume, shares (0 = unknown).
     pub adv: Vec<u64>,
+    /// Whether models look at a row, shape `[rows]`: the prefilter's choice.
+    pub scored: Vec<bool>,
+    /// By symbol, not by row: what is held, wanted or worked as decision knew it when it gave the slot back.
+    pub held: Vec<bool>,
     /// Predictions, row-major, shape `[rows, PREDICTION_COLUMNS]`; NaN = none.
     pub predictions: Vec<Prediction>,
     /// What models say beside scores, row-major, shape `[rows, Aux::COUNT]`; NaN = none.
@@ -96,6 +100,8 @@ impl Cycle {
             mid: vec![Price::NONE; max_rows],
             half_spread_bps: vec![f32::NAN; max_rows],
             adv: vec![0; max_rows],
+            scored: vec![true; max_rows],
+            held: vec![true; max_rows],
             predictions: vec![f32::NAN; max_rows * PREDICTION_COLUMNS],
             aux: vec![f32::NAN; max_rows * Aux::COUNT],
             recalibration: None,

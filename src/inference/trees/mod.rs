@@ -11,35 +11,50 @@ mod read;
 pub(super) use read::opsets;
 
 /// Rows of a block: their columns stay in the first cache while all trees pass over them.
-const BLOCK: usize = 128;
+const BLOCK: usize = LANES * GROUPS;
+/// Rows that walk down a tree side by side, their places in registers.
+const LANES: usize = 8;
+const GROUPS: usize = 16;
+/// Most columns, and most nodes of a tree: with these as the lengths of arrays no access needs a check of bounds.
+const COLUMNS_MAX: usize = 64;
+const NODES_MAX: usize = 256;
 
 /// A decision or a leaf. The children of a decision lie side by side, the one for "not at most" first.
 #[derive(Clone, Copy, Debug)]
 struct Node {
     /// Go to the second child where x ≤ this. NaN in a leaf: it never is.
     threshold: f32,
-    /// Place of the first child; of a leaf its own.
-    base: u32,
-    feature: u16,
+    /// Place of the first child in the tree; of a leaf its own.
+    base: u8,
+    feature: u8,
     /// Whether an unknown x goes to the second child.
     takes_unknown: bool,
 }
 
+/// What a leaf says where there is none.
+const NOTHING: Node = Node { threshold: f32::NAN, base: 0, feature: 0, takes_unknown: false };
+
 /// One tree.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Tree {
-    root: u32,
+    nodes: Box<[Node; NODES_MAX]>,
     /// Steps from the root to the deepest leaf.
     depth: u32,
+    /// Per target that its leaves speak of: the values by node, zero where a leaf says nothing of it.
+    heads: Vec<Head>,
+}
+
+/// What one tree adds to one target.
+#[derive(Clone, Debug)]
+struct Head {
+    target: usize,
+    values: Box<[f32; NODES_MAX]>,
 }
 
 /// An ensemble of regression trees: one float per target and row.
 #[derive(Clone, Debug)]
 pub(super) struct TreeEnsemble {
-    nodes: Vec<Node>,
     trees: Vec<Tree>,
-    /// Per node and target; zero where a leaf says nothing of a target.
-    values: Vec<f32>,
     /// Per target.
     base: Vec<f32>,
     width: usize,
@@ -47,17 +62,15 @@ pub(super) struct TreeEnsemble {
     tracks: bool,
 }
 
+/// One value per row of a block.
+type Lanes = [[f32; LANES]; GROUPS];
+
 /// Room for one block, made once.
 #[derive(Clone, Debug)]
 pub(super) struct Scratch {
-    columns: Vec<[f32; BLOCK]>,
-}
-
-impl Scratch {
-    /// Room for ensembles of up to `width` columns.
-    pub(super) fn new(width: usize) -> Self {
-        Self { columns: vec![[0.0; BLOCK]; width] }
-    }
+    columns: Box<[Lanes; COLUMNS_MAX]>,
+    /// Per target.
+    scores: Vec<Lanes>,
 }
 
 impl TreeEnsemble {
@@ -68,7 +81,8 @@ impl TreeEnsemble {
 
     /// Room for this ensemble.
     pub(super) fn scratch(&self) -> Scratch {
-        Scratch::new(self.width)
+        let empty = [[0.0; LANES]; GROUPS];
+        Scratch { columns: Box::new([empty; COLUMNS_MAX]), scores: vec![empty; self.targets()] }
     }
 
     /// Evaluates row-major `x` `[rows, width]` into row-major `out` `[rows, targets]`.
@@ -77,59 +91,46 @@ impl TreeEnsemble {
         for (x, out) in x.chunks(BLOCK * self.width).zip(out.chunks_mut(BLOCK * targets)) {
             for (r, row) in x.chunks_exact(self.width).enumerate() {
                 for (column, value) in scratch.columns.iter_mut().zip(row) {
-                    column[r] = *value;
+                    column[r / LANES][r % LANES] = *value;
                 }
             }
-            let rows = out.len() / targets;
-            out.fill(0.0);
-            match (self.tracks, targets) {
-                (false, 1) => self.block::<false, true>(&scratch.columns, rows, out),
-                (false, _) => self.block::<false, false>(&scratch.columns, rows, out),
-                (true, 1) => self.block::<true, true>(&scratch.columns, rows, out),
-                (true, _) => self.block::<true, false>(&scratch.columns, rows, out),
-            }
-            for row in out.chunks_exact_mut(targets) {
-                for (score, base) in row.iter_mut().zip(&self.base) {
-                    *score += base;
+            // Whole groups: rows beyond the last are zeros or of an earlier block, and are not read.
+            let groups = (out.len() / targets).div_ceil(LANES);
+            scratch.scores.fill([[0.0; LANES]; GROUPS]);
+            for tree in &self.trees {
+                if self.tracks {
+                    tree.add::<true>(&scratch.columns, groups, &mut scratch.scores);
+                } else {
+                    tree.add::<false>(&scratch.columns, groups, &mut scratch.scores);
                 }
             }
-        }
-    }
-
-    /// Adds all trees to the scores of one block.
-    fn block<const TRACKS: bool, const ONE: bool>(&self, columns: &[[f32; BLOCK]], rows: usize, out: &mut [f32]) {
-        let mut at = [0_u32; BLOCK];
-        // Whole groups of eight rows: the rows beyond the last are zeros or of an earlier block, and not read.
-        let walked = rows.next_multiple_of(8).min(BLOCK);
-        for tree in &self.trees {
-            at.fill(tree.root);
-            for _ in 0..tree.depth {
-                self.step::<TRACKS>(columns, &mut at, walked);
-            }
-            if ONE {
-                for (score, at) in out.iter_mut().zip(&at) {
-                    *score += self.values[*at as usize];
-                }
-            } else {
-                let targets = self.targets();
-                for (row, at) in out.chunks_exact_mut(targets).zip(&at) {
-                    let leaf = &self.values[*at as usize * targets..][..targets];
-                    for (score, value) in row.iter_mut().zip(leaf) {
-                        *score += value;
-                    }
+            for (r, row) in out.chunks_exact_mut(targets).enumerate() {
+                for ((out, scores), base) in row.iter_mut().zip(&scratch.scores).zip(&self.base) {
+                    *out = scores[r / LANES][r % LANES] + base;
                 }
             }
         }
     }
+}
 
-    /// One level down, all rows.
-    #[inline(always)]
-    fn step<const TRACKS: bool>(&self, columns: &[[f32; BLOCK]], at: &mut [u32; BLOCK], walked: usize) {
-        for (r, at) in at.iter_mut().enumerate().take(walked) {
-            let node = self.nodes[*at as usize];
-            let x = columns[usize::from(node.feature)][r];
-            let second = x <= node.threshold || (TRACKS && (node.takes_unknown & x.is_nan()));
-            *at = node.base + u32::from(second);
+impl Tree {
+    /// Adds the tree to the scores of a block's first `groups` groups of rows.
+    fn add<const TRACKS: bool>(&self, columns: &[Lanes; COLUMNS_MAX], groups: usize, scores: &mut [Lanes]) {
+        for group in 0..groups.min(GROUPS) {
+            let mut at = [0_u8; LANES];
+            for _ in 0..self.depth {
+                for (lane, at) in at.iter_mut().enumerate() {
+                    let node = self.nodes[usize::from(*at)];
+                    let x = columns[usize::from(node.feature) % COLUMNS_MAX][group][lane];
+                    let second = (x <= node.threshold) | (TRACKS & node.takes_unknown & x.is_nan());
+                    *at = node.base.wrapping_add(u8::from(second));
+                }
+            }
+            for head in &self.heads {
+                for (score, at) in scores[head.target][group].iter_mut().zip(at) {
+                    *score += head.values[usize::from(at)];
+                }
+            }
         }
     }
 }

@@ -6,11 +6,8 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 
 use super::proto::{Attribute, GraphProto, ModelProto, ValueInfo};
-use super::{Node, Tree, TreeEnsemble};
+use super::{COLUMNS_MAX, Head, NODES_MAX, NOTHING, Node, Tree, TreeEnsemble};
 use crate::inference::session::Signature;
-
-/// Most nodes of an ensemble: places are `u32`, features `u16`.
-const NODES_MAX: usize = 1 << 24;
 
 /// The operator sets that a file states, by domain; `None` = not an ONNX file.
 pub(crate) fn opsets(bytes: &[u8]) -> Option<BTreeMap<String, i64>> {
@@ -104,8 +101,11 @@ impl<'a> Fields<'a> {
         let unknown_fits = self.takes_unknown.is_empty() || self.takes_unknown.len() == n;
         let m = self.weights.len();
         let targets_fit = [self.target_trees, self.target_nodes, self.target_ids].iter().all(|t| t.len() == m);
-        if n == 0 || n > NODES_MAX || !lengths || !unknown_fits || !targets_fit {
+        if n == 0 || !lengths || !unknown_fits || !targets_fit {
             return Err("attributes of different lengths".into());
+        }
+        if signature.width > COLUMNS_MAX {
+            return Err(format!("more than {COLUMNS_MAX} columns"));
         }
         let targets = usize::try_from(self.targets).unwrap_or(0);
         if targets != signature.heads || !(self.base.is_empty() || self.base.len() == targets) {
@@ -115,10 +115,9 @@ impl<'a> Fields<'a> {
             fields: self,
             width: signature.width,
             leaves: self.leaves(targets)?,
+            placed: 0,
             made: TreeEnsemble {
-                nodes: Vec::with_capacity(n),
                 trees: Vec::new(),
-                values: Vec::with_capacity(n * targets),
                 base: if self.base.is_empty() { vec![0.0; targets] } else { self.base.to_vec() },
                 width: signature.width,
                 tracks: self.takes_unknown.iter().any(|t| *t != 0),
@@ -133,7 +132,7 @@ impl<'a> Fields<'a> {
         let mut seen: Vec<i64> = self.tree_ids.chunk_by(|a, b| a == b).map(|t| t[0]).collect();
         seen.sort_unstable();
         let pieces = seen.windows(2).any(|w| w[0] == w[1]);
-        if pieces || built.made.nodes.len() != n || !built.leaves.is_empty() {
+        if pieces || built.placed != n || !built.leaves.is_empty() {
             return Err("a tree in pieces, nodes out of reach, or values of no leaf".into());
         }
         Ok(built.made)
@@ -173,6 +172,8 @@ struct Builder<'a> {
     fields: &'a Fields<'a>,
     width: usize,
     leaves: BTreeMap<(i64, i64), Vec<Option<f32>>>,
+    /// Nodes placed in all trees.
+    placed: usize,
     made: TreeEnsemble,
 }
 
@@ -183,33 +184,36 @@ impl Builder<'_> {
         if places.len() != range.len() {
             return Err("two nodes of one number".into());
         }
-        let root = self.made.nodes.len();
-        let (mut level, mut depth, mut made) = (vec![range.start], 0, 0);
+        if range.len() > NODES_MAX {
+            return Err(format!("a tree of more than {NODES_MAX} nodes"));
+        }
+        let mut tree = Tree { nodes: Box::new([NOTHING; NODES_MAX]), depth: 0, heads: Vec::new() };
+        let (mut level, mut made) = (vec![range.start], 0);
         // Every level is laid down whole, so the children's places are known from their order.
         loop {
-            let first_child = root + made + level.len();
+            let first_child = made + level.len();
             let mut next = Vec::new();
-            for &i in &level {
+            for (at, &i) in level.iter().enumerate() {
                 match self.children(i, &places)? {
                     Some([first, second]) => {
-                        self.decision(i, first_child + next.len())?;
+                        tree.nodes[made + at] = self.decision(i, first_child + next.len())?;
                         next.extend([first, second]);
                     }
-                    None => self.leaf(i)?,
+                    None => tree.nodes[made + at] = self.leaf(i, made + at, &mut tree.heads)?,
                 }
             }
             made += level.len();
-            if made > range.len() {
+            if made + next.len() > range.len() {
                 return Err("a node with two parents".into());
             }
             if next.is_empty() {
                 break;
             }
             level = next;
-            depth += 1;
+            tree.depth += 1;
         }
-        let root = u32::try_from(root).map_err(|e| e.to_string())?;
-        self.made.trees.push(Tree { root, depth });
+        self.placed += made;
+        self.made.trees.push(tree);
         Ok(())
     }
 
@@ -222,7 +226,7 @@ impl Builder<'_> {
         Ok(Some([of(self.fields.false_ids[i])?, of(self.fields.true_ids[i])?]))
     }
 
-    fn decision(&mut self, i: usize, base: usize) -> Result<(), String> {
+    fn decision(&self, i: usize, base: usize) -> Result<Node, String> {
         let threshold = self.fields.thresholds[i];
         let threshold = match self.fields.modes[i].as_slice() {
             b"BRANCH_LEQ" => threshold,
@@ -231,23 +235,30 @@ impl Builder<'_> {
             mode => return Err(format!("mode {} at {threshold}", String::from_utf8_lossy(mode))),
         };
         let feature = usize::try_from(self.fields.features[i]).ok().filter(|f| *f < self.width);
-        let feature = feature.and_then(|f| u16::try_from(f).ok()).ok_or("a feature out of range")?;
+        let feature = feature.and_then(|f| u8::try_from(f).ok()).ok_or("a feature out of range")?;
         if threshold.is_nan() {
             return Err("a threshold that is no number".into());
         }
         let takes_unknown = self.fields.takes_unknown.get(i).is_some_and(|t| *t != 0);
-        let base = u32::try_from(base).map_err(|e| e.to_string())?;
-        self.made.nodes.push(Node { threshold, base, feature, takes_unknown });
-        self.made.values.extend(std::iter::repeat_n(0.0, self.made.base.len()));
-        Ok(())
+        let base = u8::try_from(base).map_err(|_| "a node with two parents")?;
+        Ok(Node { threshold, base, feature, takes_unknown })
     }
 
-    fn leaf(&mut self, i: usize) -> Result<(), String> {
+    fn leaf(&mut self, i: usize, at: usize, heads: &mut Vec<Head>) -> Result<Node, String> {
         let key = (self.fields.tree_ids[i], self.fields.node_ids[i]);
         let values = self.leaves.remove(&key).ok_or("a leaf without a value")?;
-        let base = u32::try_from(self.made.nodes.len()).map_err(|e| e.to_string())?;
-        self.made.nodes.push(Node { threshold: f32::NAN, base, feature: 0, takes_unknown: false });
-        self.made.values.extend(values.into_iter().map(Option::unwrap_or_default));
-        Ok(())
+        for (target, value) in values.into_iter().enumerate() {
+            let Some(value) = value else { continue };
+            let head = match heads.iter().position(|h| h.target == target) {
+                Some(head) => head,
+                None => {
+                    heads.push(Head { target, values: Box::new([0.0; NODES_MAX]) });
+                    heads.len() - 1
+                }
+            };
+            heads[head].values[at] = value;
+        }
+        let base = u8::try_from(at).map_err(|e| e.to_string())?;
+        Ok(Node { base, ..NOTHING })
     }
 }

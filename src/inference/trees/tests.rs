@@ -282,6 +282,14 @@ fn what_is_not_known_is_refused_with_the_reason() {
         f.modes[0] = b"LEAF".to_vec();
         f.targets[1][0] = 0;
     });
+    refused("more than 256 nodes", &|f| {
+        for i in 6..300 {
+            (f.ints[0].push(7), f.ints[1].push(i), f.ints[2].push(0));
+            (f.ints[3].push(0), f.ints[4].push(0), f.ints[5].push(0));
+            f.modes.push(b"LEAF".to_vec());
+            f.thresholds.push(0.0);
+        }
+    });
     refused("two nodes of one number", &|f| f.ints[1][2] = 1);
     refused("a tree in pieces", &|f| (f.ints[0][5], f.ints[1][5]) = (0, 9));
     refused("a leaf without a value", &|f| f.targets[1][0] = 0);
