@@ -18,8 +18,13 @@ fn bench(rules: impl FnOnce(&mut Rules)) -> Bench {
     });
     b.log_in(1);
     for (req_id, con_id) in [(1, AAPL), (2, 900_000_001), (3, 900_000_002)] {
-        let line =
-            Request::ReqMktData { req_id, contract: contract(con_id), generic_ticks: String::new(), snapshot: false };
+        let line = Request::ReqMktData {
+            req_id,
+            contract: contract(con_id),
+            generic_ticks: String::new(),
+            snapshot: false,
+            regulatory: false,
+        };
         b.ask(1, line);
     }
     b.out.clear();

@@ -217,6 +217,7 @@ fn details() -> ContractDetails {
         category: "Computers".to_owned(),
         subcategory: "Computers".to_owned(),
         agg_group: 1,
+        min_algo_size: None,
     }
 }
 

@@ -2,10 +2,7 @@
 //! answers, and through the product's gateway process. The client is installed into a virtual environment under
 //! the build folder; where it cannot be, the tests say that they skip.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "tests: a broken expectation must stop them"
-)]
+#![allow(clippy::unwrap_used, reason = "tests: a broken expectation must stop them")]
 
 mod witness_support;
 

@@ -13,8 +13,25 @@ use witness_support::{Gateway, OFFICIAL, PUBLIC, lines_of, script, start_script}
 
 /// What each witness does, in its order.
 const STEPS: [&str; 19] = [
-    "connect", "contract", "quotes", "history", "fill", "bracket", "modify", "cancel", "what_if", "executions",
-    "positions", "pnl", "pnl_single", "updates", "summary", "fill", "completed", "global_cancel", "done",
+    "connect",
+    "contract",
+    "quotes",
+    "history",
+    "fill",
+    "bracket",
+    "modify",
+    "cancel",
+    "what_if",
+    "executions",
+    "positions",
+    "pnl",
+    "pnl_single",
+    "updates",
+    "summary",
+    "fill",
+    "completed",
+    "global_cancel",
+    "done",
 ];
 
 #[test]

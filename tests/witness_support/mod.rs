@@ -45,7 +45,8 @@ impl Clients {
         let aside = target.join(format!("{}.{}", self.home, std::process::id()));
         let requirements = format!("{FOLDER}/{}", self.requirements);
         let made = run(Command::new("python3").args(["-m", "venv"]).arg(&aside)).and_then(|()| {
-            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", &requirements];
+            let pip =
+                ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", &requirements];
             run(Command::new(aside.join("bin/python")).args(pip))
         });
         if let Err(why) = made {
