@@ -40,6 +40,7 @@ fn watch(b: &mut Bench, con_id: i32) {
         contract: contract(con_id),
         generic_ticks: "236".into(),
         snapshot: false,
+        regulatory: false,
     };
     b.ask(1, request);
 }

@@ -373,6 +373,7 @@ fn details(version: i64) -> (Response, Value) {
         category: "Computers".to_owned(),
         subcategory: "Makers".to_owned(),
         agg_group: 3,
+        min_algo_size: None,
     };
     let mut values = json!({
         "contract.conId": 265_598, "contract.symbol": "AAPL", "contract.secType": "STK", "contract.exchange": "SMART",
