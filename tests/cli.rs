@@ -160,6 +160,12 @@ fn a_gateway_that_can_t_serve_says_why() {
         ("--max-version=156", ["--max-version", "157..=226"]),
         (&below_a_file, ["audit.json", "folder"]),
         ("--referee=/nowhere/limits.toml", ["/nowhere/limits.toml", "config/referee.toml"]),
+        ("--delays=slow", ["--delays", "real, fast, none"]),
+        ("--base-currency=EUR", ["needs --usd-rate", "0.86"]),
+        ("--short-stock=/nowhere/usa.txt", ["/nowhere/usa.txt", "short-stock file"]),
+        ("--halts=/nowhere/halts.csv", ["/nowhere/halts.csv", "halt_time_et"]),
+        ("--breakers=NOSUCH", ["NOSUCH", "universe"]),
+        ("--price-cap-percent=-1", ["--price-cap-percent", "above 0"]),
     ] {
         let mut command = scratch.program(&["gateway"]);
         if !argument.starts_with("--listen") {

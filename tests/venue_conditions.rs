@@ -128,7 +128,8 @@ fn algo(name: &str, params: &[(&str, &str)], order: Order) -> Order {
 
 #[test]
 fn algos_and_their_parameters_are_validated() {
-    let cases: Vec<(i32, &str, Vec<(&str, &str)>)> = vec![
+    type Case = (i32, &'static str, Vec<(&'static str, &'static str)>);
+    let cases: Vec<Case> = vec![
         (439, "Nonsense", vec![]),
         (442, "MinImpact", vec![]),
         (441, "Adaptive", vec![("adaptivePriority", "Wild")]),

@@ -32,6 +32,7 @@ fn bench(rules: impl FnOnce(&mut Rules)) -> Bench {
 }
 
 /// Values of tick 49 since last asked: (request id, value).
+#[allow(clippy::cast_possible_truncation, reason = "0, 1 or 2")]
 fn halts(b: &mut Bench) -> Vec<(i32, i32)> {
     let halted = |r: Response| match r {
         Response::TickGeneric { req_id, tick_type: 49, value } => Some((req_id, value as i32)),

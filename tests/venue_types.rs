@@ -564,6 +564,42 @@ fn a_childs_cancel_takes_its_parent_along_if_it_says_so() {
     assert!(b.words().contains(&"status 1 Cancelled 0/100 @0".to_string()));
 }
 
+#[test]
+fn prices_lie_on_the_grid_of_their_size_and_relatives_stand_before_the_touch() {
+    const HARD: i32 = 900_000_001;
+    let mut b = bench();
+    for (price, fine) in [(0.5001, true), (0.500_05, false), (0.9999, true), (1.01, true), (1.001, false)] {
+        let id = b.place_on(1, HARD, limit(Side::Buy, 1, price));
+        let refused = b.words() == [format!("error {id} 110")];
+        assert_eq!(!refused, fine, "{price}");
+    }
+    let relative = |offset: Order| Order { order_type: "REL".into(), limit_price: Some(310.0), ..offset };
+    b.quote(0, 309.10, 300, 309.20, 200);
+    b.place(1, relative(Order { aux_price: Some(0.02), ..market(Side::Buy, 10) }));
+    b.words();
+    b.trade(0, 309.13, 100);
+    assert!(b.words().is_empty());
+    b.trade(0, 309.11, 100);
+    assert_eq!(b.words()[0], "exec -1 6 BOT 10 @309.12", "two cents before the bid");
+    let id = b.place(1, relative(Order { percent_offset: Some(1.5), ..market(Side::Buy, 10) }));
+    assert_eq!(b.words(), [format!("error {id} 159")]);
+}
+
+#[test]
+fn a_modification_obeys_what_a_new_order_does() {
+    let mut b = bench();
+    b.place(1, limit(Side::Buy, 10, 300.0));
+    b.words();
+    b.place(1, Order { order_id: 1, hidden: true, ..limit(Side::Buy, 10, 300.0) });
+    assert_eq!(b.words(), ["error 1 152"]);
+    let scale =
+        Order { scale_init_level_size: Some(5), scale_price_increment: Some(0.1), ..limit(Side::Buy, 10, 300.0) };
+    b.place(1, Order { order_id: 1, ..scale });
+    assert_eq!(b.words(), ["error 1 329"]);
+    b.place(1, Order { order_id: 1, ..limit(Side::Buy, 10, 309.16) });
+    assert!(b.words().contains(&"exec -1 1 BOT 10 @309.16".to_string()), "the old order lived on");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -575,7 +611,7 @@ proptest! {
     ) {
         let mut b = fok_bench();
         b.words();
-        let (mut shown, mut bought, mut sold) = (200_i64 + 300, 0_i64, 0_i64);
+        let (mut shown, mut bought, mut sold) = (200_i64 + 300, 0.0, 0.0);
         let place = |b: &mut Bench, (buy, off, qty, kind, display): (bool, i64, i64, i32, i64)| {
             let side = if buy { Side::Buy } else { Side::Sell };
             let order = limit(side, qty, (30_915 + off) as f64 / 100.0);
@@ -595,9 +631,10 @@ proptest! {
         }
         for o in b.out.drain(..) {
             if let Response::ExecutionDetails { execution: e, .. } = o.response {
-                *(if e.side == "BOT" { &mut bought } else { &mut sold }) += e.shares as i64;
+                *(if e.side == "BOT" { &mut bought } else { &mut sold }) += e.shares;
             }
         }
+        let shown = shown as f64;
         prop_assert!(bought <= shown && sold <= shown, "{bought} {sold} of {shown}");
         prop_assert!(b.venue.audit().books_agree);
     }

@@ -17,9 +17,9 @@ use base64::engine::general_purpose::STANDARD;
 use ibkr_trader::domain::Side;
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::sim::api::{
-    BidAskTick, ByTick, Contract, ContractDetails, DepthExchange, DepthRow, Execution, ExecutionFilter, HistoricalBar,
-    LastTick, LookupRequest, LookupResponse, MidTick, Order, OrderState, Request, Response, SmartComponent, Stream,
-    StreamRequest, StreamResponse, SymbolMatch, TradingSession,
+    BidAskTick, ByTick, Condition, Contract, ContractDetails, DepthExchange, DepthRow, Execution, ExecutionFilter,
+    HistoricalBar, LastTick, LookupRequest, LookupResponse, MidTick, Order, OrderState, Request, Response, SmartComponent,
+    Stream, StreamRequest, StreamResponse, SymbolMatch, Test, TradingSession,
 };
 use ibkr_trader::sim::wire::codec::Codec;
 use ibkr_trader::sim::wire::handshake::{Hello, ServerVersion, VERSION_MAX, negotiate};
@@ -75,6 +75,107 @@ fn order() -> Order {
         open_close: "O".to_owned(),
         ..Order::default()
     }
+}
+
+/// An order in which everything that few orders have is set as well.
+fn rare(version: i64) -> Order {
+    let text = |s: &str| s.to_owned();
+    let since = |from: i64, n: i32| (version >= from).then_some(n);
+    let later = |from: i64, s: &str| if version >= from { s.to_owned() } else { String::new() };
+    let flags = Order {
+        block_order: true,
+        sweep_to_fill: true,
+        hidden: true,
+        override_percentage_constraints: true,
+        scale_auto_reset: true,
+        scale_random_percent: true,
+        opt_out_smart_routing: true,
+        not_held: true,
+        solicited: true,
+        randomize_size: true,
+        randomize_price: true,
+        conditions_ignore_rth: true,
+        conditions_cancel_order: true,
+        is_oms_container: true,
+        discretionary_up_to_limit_price: true,
+        auto_cancel_parent: version >= 162,
+        ..order()
+    };
+    let numbers = Order {
+        discretionary_amt: 0.25,
+        short_sale_slot: 2,
+        exempt_code: Some(3),
+        origin: 1,
+        min_qty: Some(4),
+        percent_offset: Some(0.03),
+        scale_init_level_size: Some(5),
+        scale_subs_level_size: Some(6),
+        scale_price_increment: Some(0.05),
+        scale_price_adjust_value: Some(0.06),
+        scale_price_adjust_interval: Some(60),
+        scale_profit_offset: Some(0.07),
+        scale_init_position: Some(8),
+        scale_init_fill_qty: Some(9),
+        trigger_price: Some(98.5),
+        adjusted_stop_price: Some(97.5),
+        adjusted_stop_limit_price: Some(97.25),
+        adjusted_trailing_amount: Some(1.25),
+        adjustable_trailing_unit: 100,
+        lmt_price_offset: Some(0.5),
+        cash_qty: Some(1_000.0),
+        duration: since(158, 30),
+        post_to_ats: since(160, 2),
+        ..flags
+    };
+    Order {
+        fa_group: text("g"),
+        fa_method: text("m"),
+        fa_percentage: text("7"),
+        model_code: text("mc"),
+        designated_location: text("loc"),
+        rule_80a: text("A"),
+        settling_firm: text("sf"),
+        scale_table: text("st"),
+        active_start_time: text("10:00:00"),
+        active_stop_time: text("11:00:00"),
+        hedge_type: text("D"),
+        hedge_param: text("hp"),
+        clearing_account: text("ca"),
+        clearing_intent: text("Away"),
+        algo_strategy: text("Twap"),
+        algo_params: vec![(text("catchUp"), String::new()), (text("strategyType"), text("Marketable"))],
+        algo_id: text("id"),
+        adjusted_order_type: text("STP"),
+        ext_operator: text("op"),
+        soft_dollar_name: text("tn"),
+        soft_dollar_value: text("tv"),
+        advanced_error_override: later(166, "8229"),
+        manual_order_time: later(169, "20260415-14:00:00"),
+        conditions: conditions(),
+        ..numbers
+    }
+}
+
+/// The parameters of an algo by name: protobuf's map has no order.
+fn sorted(mut request: Request) -> Request {
+    if let Request::PlaceOrder { order, .. } = &mut request {
+        order.algo_params.sort();
+    }
+    request
+}
+
+/// One condition of each kind.
+fn conditions() -> Vec<Condition> {
+    let exchange = || "SMART".to_owned();
+    let tests = [
+        (true, Test::Price { is_more: true, price: 101.5, con_id: 265_598, exchange: exchange(), trigger_method: 2 }),
+        (false, Test::Time { is_more: false, time: "20260415-15:00:00".to_owned() }),
+        (true, Test::Margin { is_more: true, percent: 30 }),
+        (false, Test::Execution { sec_type: "STK".to_owned(), exchange: exchange(), symbol: "AAPL".to_owned() }),
+        (true, Test::Volume { is_more: true, volume: 5_000, con_id: 265_598, exchange: exchange() }),
+        (true, Test::PercentChange { is_more: false, change_percent: -2.5, con_id: 265_598, exchange: exchange() }),
+    ];
+    tests.into_iter().map(|(and, test)| Condition { and, test }).collect()
 }
 
 /// What the clients' calls in the script mean.
@@ -222,18 +323,21 @@ fn public_clients_requests_are_read_at_every_version() {
         let body = STANDARD.decode(line["frame"].as_str().unwrap()).unwrap();
         let name = line["name"].as_str().unwrap();
         let read = Codec::new(at(version)).decode_body(&body);
-        assert_eq!(read.as_ref(), Ok(&expected[name]), "{line}");
+        let of_version = Request::PlaceOrder { contract: aapl(), order: rare(version) };
+        let meant = if name == "rare" { &of_version } else { &expected[name] };
+        assert_eq!(read.map(sorted), Ok(meant.clone()), "{line}");
         *counts.entry(line["client"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     println!("requests read: {counts:?}");
-    assert_eq!(counts["nautilus"], expected.len() * 69);
-    assert_eq!(counts["ib_async"], expected.len() * 22);
+    assert_eq!(counts["nautilus"], (expected.len() + 1) * 69);
+    assert_eq!(counts["ib_async"], (expected.len() + 1) * 22);
 }
 
 /// Answers with distinct values in all fields, and what a client must read from them: its attributes by lower-case
 /// class and name, or an argument's position; a client's name before a colon where the two differ.
 fn answers(version: i64) -> Vec<(Response, Value)> {
     let mut all = vec![open_order(version), completed_order(version), executed(version), details(version)];
+    all.push(rare_open_order(version));
     all.extend(account_answers());
     all.extend(small_answers(version));
     all.extend(stream_answers());
@@ -312,6 +416,39 @@ fn open_order(version: i64) -> (Response, Value) {
         values["orderstate.marginCurrency"] = "EUR".into();
     }
     (Response::OpenOrder { contract: aapl(), order: Box::new(echo()), state: Box::new(state()) }, values)
+}
+
+/// What few orders have, as openOrder tells it.
+fn rare_open_order(version: i64) -> (Response, Value) {
+    let mut values = json!({
+        "order.openClose": "O", "order.origin": 1, "order.blockOrder": true, "order.sweepToFill": true,
+        "order.hidden": true, "order.discretionaryAmt": 0.25, "order.faGroup": "g", "order.faMethod": "m",
+        "order.faPercentage": "7", "order.modelCode": "mc", "order.shortSaleSlot": 2,
+        "order.designatedLocation": "loc", "order.exemptCode": 3, "order.rule80A": "A", "order.settlingFirm": "sf",
+        "order.minQty": 4, "order.percentOffset": 0.03, "order.scaleInitLevelSize": 5, "order.scaleSubsLevelSize": 6,
+        "order.scalePriceIncrement": 0.05, "order.scalePriceAdjustValue": 0.06,
+        "order.scalePriceAdjustInterval": 60, "order.scaleProfitOffset": 0.07, "order.scaleAutoReset": true,
+    });
+    let more = json!({
+        "order.scaleInitPosition": 8, "order.scaleInitFillQty": 9, "order.scaleRandomPercent": true,
+        "order.hedgeType": "D", "order.hedgeParam": "hp", "order.optOutSmartRouting": true,
+        "order.clearingAccount": "ca", "order.clearingIntent": "Away", "order.notHeld": true,
+        "order.algoStrategy": "Twap", "order.solicited": true, "order.randomizeSize": true,
+        "order.randomizePrice": true, "order.conditionsIgnoreRth": true, "order.conditionsCancelOrder": true,
+        "order.adjustedOrderType": "STP", "order.triggerPrice": 98.5, "order.adjustedStopPrice": 97.5,
+        "order.adjustedStopLimitPrice": 97.25, "order.adjustedTrailingAmount": 1.25,
+        "order.adjustableTrailingUnit": 100, "order.lmtPriceOffset": 0.5, "order.cashQty": 1_000,
+        "order.isOmsContainer": true, "order.discretionaryUpToLimitPrice": true,
+    });
+    values.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    // ib_async has no duration at 158.
+    let client = if version == 158 { "nautilus:" } else { "" };
+    for (since, name, value) in [(158, "duration", 30), (160, "postToAts", 2), (162, "autoCancelParent", 1)] {
+        if version >= since {
+            values[format!("{client}order.{name}")] = value.into();
+        }
+    }
+    (Response::OpenOrder { contract: aapl(), order: Box::new(rare(version)), state: Box::new(state()) }, values)
 }
 
 fn completed_order(version: i64) -> (Response, Value) {

@@ -87,7 +87,7 @@ pub struct GatewayArgs {
     pub max_version: Option<i32>,
     /// What the venue holds orders to.
     #[command(flatten)]
-    pub venue: VenueOptions,
+    pub venue: Box<VenueOptions>,
 }
 
 /// Reads `HH:MM`.

@@ -148,7 +148,7 @@ impl VenueOptions {
         let code = currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase());
         ensure!(code, "--base-currency {currency} is no currency code; write three capitals, such as EUR");
         if currency == "USD" {
-            ensure!(self.usd_rate.is_none_or(|r| r == 1.0), "--usd-rate is for another --base-currency than USD");
+            ensure!(self.usd_rate.is_none(), "--usd-rate is for another --base-currency than USD");
             return Ok(Base::default());
         }
         let rate =

@@ -18,6 +18,9 @@ import ibapi.decoder
 import ibapi.execution
 import ibapi.order
 import ibapi.order_cancel
+import ibapi.order_condition
+import ibapi.softdollartier
+import ibapi.tag_value
 import ib_async.client
 import ib_async.decoder
 
@@ -128,6 +131,33 @@ ORDER = dict(
     ocaGroup="group", ocaType=1, outsideRth=True, transmit=True, whatIf=True, parentId=41, displaySize=3,
     triggerMethod=2, allOrNone=True, trailStopPrice=99.75, trailingPercent=1.5, usePriceMgmtAlgo=True, openClose="O",
 )
+# What few orders have: both clients' names are the same.
+RARE = dict(
+    blockOrder=True, sweepToFill=True, hidden=True, discretionaryAmt=0.25, faGroup="g", faMethod="m",
+    faPercentage="7", modelCode="mc", shortSaleSlot=2, designatedLocation="loc", exemptCode=3, rule80A="A",
+    settlingFirm="sf", minQty=4, percentOffset=0.03, overridePercentageConstraints=True, scaleInitLevelSize=5,
+    scaleSubsLevelSize=6, scalePriceIncrement=0.05, scalePriceAdjustValue=0.06, scalePriceAdjustInterval=60,
+    scaleProfitOffset=0.07, scaleAutoReset=True, scaleInitPosition=8, scaleInitFillQty=9, scaleRandomPercent=True,
+    scaleTable="st", activeStartTime="10:00:00", activeStopTime="11:00:00", hedgeType="D", hedgeParam="hp",
+    optOutSmartRouting=True, clearingAccount="ca", clearingIntent="Away", notHeld=True, algoStrategy="Twap",
+    algoId="id", solicited=True, randomizeSize=True, randomizePrice=True, conditionsIgnoreRth=True,
+    conditionsCancelOrder=True, adjustedOrderType="STP", triggerPrice=98.5, adjustedStopPrice=97.5,
+    adjustedStopLimitPrice=97.25, adjustedTrailingAmount=1.25, adjustableTrailingUnit=100, lmtPriceOffset=0.5,
+    extOperator="op", cashQty=1000.0, isOmsContainer=True, discretionaryUpToLimitPrice=True, origin=1,
+)
+SINCE = dict(duration=(158, 30), postToAts=(160, 2), autoCancelParent=(162, True),
+             advancedErrorOverride=(166, "8229"), manualOrderTime=(169, "20260415-14:00:00"))
+
+
+def rare_order(module, version):
+    order = made(module["order"], {**ORDER, **RARE})
+    for name, (since, value) in SINCE.items():
+        if version >= since:
+            setattr(order, name, value)
+    order.algoParams = [module["tag"]("strategyType", "Marketable"), module["tag"]("catchUp", "")]
+    order.softDollarTier = module["tier"]("tn", "tv", "")
+    order.conditions = module["conditions"]()
+    return order
 FILTER = dict(clientId=7, acctCode="DU1", time="20260415-09:30:00", symbol="AAPL", secType="STK", exchange="NYSE",
               side="BUY")
 
@@ -139,19 +169,48 @@ def made(cls, values):
     return it
 
 
+def by_async():
+    """One condition of each kind."""
+    a = ib_async
+    return [
+        a.PriceCondition(1, "a", True, 101.5, 265598, "SMART", 2),
+        a.TimeCondition(3, "o", False, "20260415-15:00:00"),
+        a.MarginCondition(4, "a", True, 30),
+        a.ExecutionCondition(5, "o", "STK", "SMART", "AAPL"),
+        a.VolumeCondition(6, "a", True, 5000, 265598, "SMART"),
+        a.PercentChangeCondition(7, "a", False, -2.5, 265598, "SMART"),
+    ]
+
+
+def by_ibapi():
+    c = ibapi.order_condition
+    made = [
+        c.PriceCondition(2, 265598, "SMART", True, 101.5), c.TimeCondition(False, "20260415-15:00:00"),
+        c.MarginCondition(True, 30), c.ExecutionCondition("STK", "SMART", "AAPL"),
+        c.VolumeCondition(265598, "SMART", True, 5000), c.PercentChangeCondition(265598, "SMART", False, -2.5),
+    ]
+    for condition, joined in zip(made, [True, False, True, False, True, True]):
+        condition.isConjunctionConnection = joined
+    return made
+
+
 def emit(client, version, name, frame):
     body = frame[4:]
     print(json.dumps({"client": client, "version": version, "name": name, "frame": base64.b64encode(body).decode()}))
 
 
-def requests(client, module):
+def requests(client, module, version):
     """The requests that both clients offer under the same names, as (name, call)."""
     contract = made(module["contract"], CONTRACT)
     order = made(module["order"], ORDER)
     if isinstance(order, ibapi.order.Order):
         order.totalQuantity = Decimal(12)
     execution_filter = made(module["filter"], FILTER)
+    rare = rare_order(module, version)
+    if isinstance(rare, ibapi.order.Order):
+        rare.totalQuantity = Decimal(12)
     yield "place", lambda: client.placeOrder(42, contract, order)
+    yield "rare", lambda: client.placeOrder(42, contract, rare)
     yield "cancel", lambda: client.cancelOrder(42, *module["cancel"])
     yield "details", lambda: client.reqContractDetails(5, contract)
     yield "quotes", lambda: client.reqMktData(5, contract, "236,233", True, False, [])
@@ -203,7 +262,8 @@ def write():
         module = dict(contract=ibapi.contract.Contract, order=ibapi.order.Order,
                       filter=ibapi.execution.ExecutionFilter, cancel=[cancel])
         module["global"] = [cancel]
-        for name, call in requests(client, module):
+        module.update(tag=ibapi.tag_value.TagValue, tier=ibapi.softdollartier.SoftDollarTier, conditions=by_ibapi)
+        for name, call in requests(client, module, version):
             frames.clear()
             call()
             if not frames:
@@ -220,7 +280,8 @@ def write():
         client.sendMsg = lambda text: frames.append(b"\0\0\0\0" + text.encode())
         module = dict(contract=ib_async.Contract, order=ib_async.Order, filter=ib_async.ExecutionFilter, cancel=[])
         module["global"] = []
-        for name, call in requests(client, module):
+        module.update(tag=ib_async.TagValue, tier=ib_async.SoftDollarTier, conditions=by_async)
+        for name, call in requests(client, module, version):
             frames.clear()
             call()
             for frame in frames:

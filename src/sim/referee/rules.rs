@@ -47,9 +47,9 @@ impl Case<'_> {
 /// The price that an order names: its limit, else its stop; none of a market order.
 fn named_price(order: &Order) -> Price {
     let dollars = match order.order_type.as_str() {
-        "MKT" | "MOC" => None,
-        "STP" => order.aux_price,
-        "TRAIL" => order.trail_stop_price,
+        "MKT" | "MOC" | "MTL" => None,
+        "STP" | "MIT" => order.aux_price,
+        "TRAIL" | "TRAIL LIMIT" => order.trail_stop_price,
         _ => order.limit_price,
     };
     Price::from_f64(dollars.unwrap_or(0.0))
@@ -59,10 +59,10 @@ fn named_price(order: &Order) -> Price {
 fn grid_prices(order: &Order) -> Vec<Price> {
     let price = |p: Option<f64>| Price::from_f64(p.unwrap_or(0.0));
     match order.order_type.as_str() {
-        "MKT" | "MOC" => Vec::new(),
-        "STP" => vec![price(order.aux_price)],
-        "TRAIL" => vec![price(order.trail_stop_price)],
-        "STP LMT" => vec![price(order.limit_price), price(order.aux_price)],
+        "MKT" | "MOC" | "MTL" => Vec::new(),
+        "STP" | "MIT" => vec![price(order.aux_price)],
+        "TRAIL" | "TRAIL LIMIT" => vec![price(order.trail_stop_price)],
+        "STP LMT" | "LIT" => vec![price(order.limit_price), price(order.aux_price)],
         // A pegged order's limit is a cap and may be left out.
         "MIDPRICE" | "PEG MID" | "REL" => {
             order.limit_price.filter(|p| *p != 0.0).map(Price::from_f64).into_iter().collect()
@@ -141,7 +141,8 @@ impl Referee {
         let case = Case { now, client, order, facts: &facts, side, qty, price, held, worst };
         self.guards(&case);
         self.active_orders(&case);
-        let short_limit = if matches!(order.order_type.as_str(), "STP" | "TRAIL") { Price::NONE } else { limit };
+        let short_limit =
+            if matches!(order.order_type.as_str(), "STP" | "TRAIL" | "MIT") { Price::NONE } else { limit };
         self.short(&case, short_limit);
         self.margin(&case, market);
         let modifies = self.ledger.orders.contains_key(&(client, id));

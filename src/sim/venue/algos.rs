@@ -357,6 +357,12 @@ impl Record {
     pub(super) fn changes_plan(&self, order: &Order) -> bool {
         order.algo_strategy != self.sent.algo_strategy || order.algo_params != self.sent.algo_params
     }
+
+    /// Whether a modification asks for another scale than it has.
+    pub(super) fn changes_scale(&self, order: &Order) -> bool {
+        let scale = |o: &Order| (o.scale_price_increment, o.scale_init_level_size, o.scale_subs_level_size);
+        scale(order) != scale(&self.sent)
+    }
 }
 
 #[cfg(test)]

@@ -123,8 +123,12 @@ impl Core {
 
     /// Moves a symbol's bands by an event, before it is matched.
     pub(super) fn bands_before(&mut self, event: &RawEvent) {
-        if !self.config.rules.bands || !self.in_regular_hours() {
+        if !self.config.rules.bands {
             return;
+        }
+        if !self.in_regular_hours() {
+            // Bands are for regular hours.
+            return self.markets[event.symbol.index()].book.set_bands(Price::NONE, Price::NONE);
         }
         let late = self.now >= self.source.hours().close - LATE;
         let r = self.reference(event.symbol);

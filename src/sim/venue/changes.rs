@@ -4,15 +4,16 @@
 use super::agenda::Task;
 use super::core::{Core, answer};
 use super::exposure::Objection;
-use super::orders::{Status, Terms, Tif, Version};
+use super::orders::{Record, Status, Terms, Tif, Version};
 use super::reports::{error, order_status};
-use super::terms::terms;
+use super::terms::{Refusal, terms};
 use super::text;
 use crate::sim::api::{ConnId, Order, Outgoing};
 
 impl Core {
     /// placeOrder with the id of an order that exists.
     pub(super) fn modify(&mut self, conn: ConnId, perm: i64, order: Order, out: &mut Vec<Outgoing>) {
+        let checked = self.recheck(perm, &order);
         let Some(r) = self.orders.get_mut(perm) else { return };
         let id = r.order_id;
         match r.status {
@@ -27,10 +28,15 @@ impl Core {
                 let text = "Order modify failed. Algorithm cannot be modified.";
                 answer(conn, error(self.now, id, 440, text), out);
             }
-            Status::Untransmitted => match terms(&order) {
+            _ if r.changes_scale(&order) => {
+                let text = "Order modify failed. Cannot change to the new order type.";
+                answer(conn, error(self.now, id, 329, text), out);
+            }
+            Status::Untransmitted => match checked {
                 Ok(terms) => {
                     let transmit = order.transmit;
-                    r.terms = terms;
+                    (r.terms, r.discarded) = (terms, false);
+                    r.conditions_met = !Record::waits_for_conditions(&order);
                     r.take_fields(order);
                     if transmit {
                         self.transmit(perm);
@@ -38,11 +44,21 @@ impl Core {
                 }
                 Err((code, text)) => answer(conn, error(self.now, id, code, text), out),
             },
-            Status::Sent | Status::PreSubmitted | Status::Submitted => match terms(&order) {
+            Status::Sent | Status::PreSubmitted | Status::Submitted => match checked {
                 Ok(_) => self.send_in(perm, Task::Modify { perm, order: Box::new(order) }),
                 Err((code, text)) => answer(conn, error(self.now, id, code, text), out),
             },
         }
+    }
+
+    /// The terms of a modification, or why the gateway refuses them.
+    fn recheck(&self, perm: i64, order: &Order) -> Result<Terms, Refusal> {
+        let new = terms(order)?;
+        self.check_conditions_of(order)?;
+        if let Some(r) = self.orders.get(perm) {
+            self.precautions(order, r.symbol, r.side, &new)?;
+        }
+        Ok(new)
     }
 
     /// A modification reaches the exchange. It keeps its place only when it merely asks for fewer shares.
@@ -69,9 +85,12 @@ impl Core {
         if let Some(kept) = self.orders.get_mut(perm) {
             kept.terms = new;
             kept.version = Version { fees_before: kept.fees, ..Version::default() };
-            kept.conditions_met &= order.conditions == kept.sent.conditions || order.conditions.is_empty();
+            if order.conditions != kept.sent.conditions {
+                kept.conditions_met = !Record::waits_for_conditions(order);
+            }
             kept.take_fields(order.clone());
         }
+        self.watch_conditions(perm);
         self.cap_price(perm);
         if let Tif::Gtd(until) = new.tif {
             self.agenda.add(until, Task::Expire { perm });

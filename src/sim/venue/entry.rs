@@ -165,7 +165,8 @@ impl Core {
         }
         // Recorded: an IOC sent off hours is not deferred, it goes and comes back.
         if !self.may_trade(&r) && r.terms.tif != Tif::Ioc {
-            return self.defer(perm, &r.terms);
+            self.defer(perm, &r.terms);
+            return self.watch_conditions(perm);
         }
         self.begin(perm);
     }
@@ -195,6 +196,9 @@ impl Core {
 
     /// Nothing holds an order any more: it works.
     pub(super) fn go_to_work(&mut self, perm: i64) {
+        if self.orders.get(perm).is_some_and(|r| !r.cap.is_some()) {
+            self.cap_price(perm);
+        }
         self.set_status(perm, Status::Submitted);
         self.report_pair(perm, "Submitted");
         self.start_plan(perm);
@@ -249,6 +253,7 @@ impl Core {
             return;
         }
         if matches!(terms.tif, Tif::Ioc | Tif::Fok) {
+            self.note_hours(perm);
             if left == remaining {
                 // Recorded: an IOC that fills nothing repeats its state before it goes; off hours its echo says so.
                 let hours = self.source.hours();
@@ -263,6 +268,15 @@ impl Core {
             return self.cancelled(perm, None, "Cancelled by System:\n");
         }
         self.rest(perm);
+    }
+
+    /// Recorded: an IOC that came back outside regular hours says that it was outside them.
+    fn note_hours(&mut self, perm: i64) {
+        let hours = self.source.hours();
+        let regular = self.now >= hours.open && self.now < hours.close;
+        if let Some(r) = self.orders.get_mut(perm).filter(|r| !regular && r.terms.tif == Tif::Ioc) {
+            r.sent.outside_rth = true;
+        }
     }
 
     /// Puts an order into the book, at its price of now.

@@ -141,7 +141,7 @@ impl Core {
         if due && r.status.is_open() {
             let symbol = r.symbol;
             self.markets[symbol.index()].book.remove(perm);
-            self.cancelled(perm, None, "Cancelled by System:\n");
+            self.end_of_day(perm);
         }
     }
 
@@ -157,11 +157,6 @@ impl Core {
     /// DAY orders end, whatever is left of market orders too; on-close orders get the last print.
     pub(super) fn closing_bell(&mut self) {
         self.closing_prints();
-        let evening = self.extended_hours().1;
-        let later: Vec<i64> = self.orders.live().filter(|r| r.goes_on_after_the_close()).map(|r| r.perm).collect();
-        for perm in later {
-            self.agenda.add(evening, Task::Expire { perm });
-        }
         let ends = |r: &&Record| {
             let market = r.terms.limit.is_none() && r.terms.trigger.is_none();
             let day = matches!(r.terms.tif, Tif::Day | Tif::Dtc) || market || r.terms.style == Style::OnClose;
@@ -190,9 +185,9 @@ impl Core {
 
 impl Record {
     /// A day order that may trade after the close ends in the evening.
-    fn goes_on_after_the_close(&self) -> bool {
+    pub(super) fn goes_on_after_the_close(&self) -> bool {
         let day = matches!(self.terms.tif, Tif::Day | Tif::Dtc);
-        day && self.terms.outside_rth && self.terms.may_trade_outside() && self.status.is_open()
+        day && self.terms.outside_rth && self.terms.may_trade_outside()
     }
 
     /// Takes a fill; its fee.

@@ -68,6 +68,12 @@ fn echo(r: &Record, account: &str) -> Order {
     if let Some(t) = r.terms.not_before {
         order.good_after_time = text::eastern(t);
     }
+    let first_of_ioc = r.terms.tif == super::orders::Tif::Ioc && !order.outside_rth;
+    if first_of_ioc || r.terms.tif == super::orders::Tif::Fok || order.what_if {
+        // Recorded of these, and of nothing that rests.
+        order.min_compete_size.get_or_insert(100);
+        order.compete_against_best_offset.get_or_insert(0.02);
+    }
     // Recorded: what only the gateway reads does not come back; a scale switches price management on.
     order.manual_order_time.clear();
     order.advanced_error_override.clear();

@@ -240,7 +240,7 @@ impl Core {
     fn resume_order(&mut self, mut r: Record) {
         let (perm, symbol, status, client) = (r.perm, r.symbol, r.status, r.client);
         (r.undelivered, r.report_floor, r.inbound_floor) = (0, self.now, self.now);
-        let (cancelling, tif) = (r.cancelling, r.terms.tif);
+        let (cancelling, tif, locating) = (r.cancelling, r.terms.tif, r.locating);
         self.orders.insert(r);
         match status {
             s if s.is_final() => return self.orders.retire(perm),
@@ -264,7 +264,9 @@ impl Core {
                 self.agenda.add(until, Task::Expire { perm });
             }
         }
-        if status == Status::PreSubmitted {
+        if locating {
+            self.agenda.add(self.now + MINUTE, Task::Locate { perm });
+        } else if status == Status::PreSubmitted {
             self.try_release(perm);
         }
         if cancelling {

@@ -25,9 +25,14 @@ impl Core {
         let Some(r) = self.orders.get(perm) else { return };
         let waits = r.terms.trigger.is_some() || r.terms.style != Style::Plain || r.terms.tif == Tif::Opg;
         let (symbol, not_before) = (r.symbol, r.terms.not_before);
+        let until_evening = r.goes_on_after_the_close();
         let watched = &mut self.markets[symbol.index()].watched;
         if waits && !watched.contains(&perm) {
             watched.push(perm);
+        }
+        if until_evening {
+            let evening = self.extended_hours().1;
+            self.agenda.add(evening, Task::Expire { perm });
         }
         if let Some(at) = not_before.filter(|t| *t > self.now) {
             self.agenda.add(at, Task::Release { perm });
