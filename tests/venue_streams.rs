@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::float_cmp,
     reason = "tests: a broken expectation must stop them"
 )]
 
@@ -347,6 +348,12 @@ fn five_second_bars_come_on_the_grid() {
     b.ask(1, cancel(1, Stream::RealTimeBars));
     b.run(5_000);
     assert_eq!(streamed(&mut b).len(), 2);
+    b.seconds(6 * 3_600);
+    let last = streamed(&mut b).into_iter().rev().find_map(|r| match r {
+        StreamResponse::RealTimeBar { bar, .. } => Some(bar.time),
+        _ => None,
+    });
+    assert_eq!(last, Some(Date(20_260_825).at(16, 0) - 5 * SECOND), "regular hours end them");
 }
 
 #[test]
@@ -734,12 +741,26 @@ fn look_ups_answer() {
     let Response::TickReqParams { bbo_exchange, .. } = &partial.told(quotes(1, contract(AAPL), "", true))[0] else {
         panic!()
     };
+    let best = |b: &mut Bench, id| {
+        let told = b.told(quotes(id, contract(AAPL), "", true));
+        let price = |kind: i32| {
+            told.iter().find_map(|r| match r {
+                Response::TickPrice { tick_type, price, .. } if *tick_type == kind => Some(*price),
+                _ => None,
+            })
+        };
+        (price(1), price(2))
+    };
+    b.run(250);
+    partial.run(250);
+    assert_eq!(best(&mut b, 8), (Some(309.15), Some(309.16)));
+    assert_eq!(best(&mut partial, 8), (Some(309.14), Some(309.17)), "a tick worse than the best");
     let free = components(&mut partial, bbo_exchange);
     assert!(!free.is_empty() && !free.iter().any(|e| e == "NASDAQ"), "not consolidated: {free:?}");
 
     b.run(7);
     let told = b.told(Request::Lookup(LookupRequest::CurrentTimeInMillis));
-    assert_eq!(told, [Response::Lookup(LookupResponse::CurrentTimeInMillis { time: start() + 7 * MILLISECOND })]);
+    assert_eq!(told, [Response::Lookup(LookupResponse::CurrentTimeInMillis { time: start() + 257 * MILLISECOND })]);
     for request in [
         LookupRequest::Config { req_id: 3 },
         LookupRequest::UserInfo { req_id: 3 },

@@ -18,8 +18,8 @@ use ibkr_trader::domain::Side;
 use ibkr_trader::domain::calendar::Date;
 use ibkr_trader::sim::api::{
     BidAskTick, ByTick, Condition, Contract, ContractDetails, DepthExchange, DepthRow, Execution, ExecutionFilter,
-    HistoricalBar, LastTick, LookupRequest, LookupResponse, MidTick, Order, OrderState, Request, Response, SmartComponent,
-    Stream, StreamRequest, StreamResponse, SymbolMatch, Test, TradingSession,
+    HistoricalBar, LastTick, LookupRequest, LookupResponse, MidTick, Order, OrderState, Request, Response,
+    SmartComponent, Stream, StreamRequest, StreamResponse, SymbolMatch, Test, TradingSession,
 };
 use ibkr_trader::sim::wire::codec::Codec;
 use ibkr_trader::sim::wire::handshake::{Hello, ServerVersion, VERSION_MAX, negotiate};

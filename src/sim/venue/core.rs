@@ -13,7 +13,7 @@ use super::delayed::Delay;
 use super::delays::Way;
 use super::efficiency::Efficiency;
 use super::entitlement::Entitlement;
-use super::history::{Ask, Asked};
+use super::history::Asked;
 use super::orders::Orders;
 use super::reports::{Fill, error};
 use super::sessions::Sessions;
@@ -25,7 +25,6 @@ use crate::sim::api::{ConnId, Contract, Outgoing, Request, Response};
 use crate::sim::market::feed::seed_day;
 use crate::sim::market::rng::Draw;
 use crate::sim::market::{Bar, MarketSource, RawBody, RawEvent, Reference, SampledUpdate, Sampler};
-use crate::sim::referee::{Facts, MarketFacts};
 
 /// Published bids kept per symbol for the referee.
 const BIDS_KEPT: usize = 16;
@@ -59,7 +58,7 @@ pub(super) struct Market {
     pub(super) volume: i64,
     pub(super) bands: Bands,
     /// Bids as published, oldest first.
-    bids: VecDeque<(SessionTime, Price)>,
+    pub(super) bids: VecDeque<(SessionTime, Price)>,
     pub(super) tape: Tape,
 }
 
@@ -355,20 +354,7 @@ impl Core {
                 self.watch(conn, &Watch { req_id, contract: &contract, generics: &generic_ticks, snapshot }, out);
             }
             Request::CancelMktData { req_id } => self.unwatch(conn, req_id, out),
-            Request::ReqHistoricalData {
-                req_id,
-                contract,
-                end,
-                duration,
-                bar_size,
-                what_to_show,
-                use_rth,
-                format_date,
-                keep_up_to_date,
-            } => {
-                let ask = Ask { req_id, end, duration, bar_size, what_to_show, use_rth, format_date, keep_up_to_date };
-                self.historical(conn, &contract, ask);
-            }
+            history @ Request::ReqHistoricalData { .. } => self.historical(conn, history),
             Request::CancelHistoricalData { req_id } => self.cancel_historical(conn, req_id),
             Request::Stream(request) => self.stream_request(conn, request, out),
             Request::Lookup(request) => self.lookup_request(conn, request, out),
@@ -486,42 +472,5 @@ impl Market {
             Some(b) if b.start == minute => b.add(price, size),
             slot => self.bars.extend(slot.replace(Bar::of(minute, price, size))),
         }
-    }
-}
-
-impl MarketFacts for Core {
-    fn facts(&self, contract: &Contract) -> Option<Facts> {
-        let r = contracts::find(self.references(), contract)?;
-        let m = &self.markets[r.id.index()];
-        let q = m.book.quote();
-        // A client acts on what it was sent up to two seconds ago; the lowest of those bids is the fair test.
-        let since = self.now - 2 * SECOND;
-        let recent = m.bids.iter().rev().take_while(|(t, _)| *t >= since);
-        let standing = m.bids.iter().rev().find(|(t, _)| *t < since);
-        let lowest_bid = recent.chain(standing).map(|(_, b)| *b).chain([q.bid]).min().unwrap_or(q.bid);
-        Some(Facts {
-            symbol: r.symbol.clone(),
-            reference_price: self.mark(r.id),
-            lowest_bid,
-            prior_close: r.prior_close,
-            lowest_print: m.day_low,
-            shortable: Qty(self.borrow_of(r.id).available),
-            restricted_yesterday: self.carried.contains(&r.id),
-        })
-    }
-
-    fn mark(&self, symbol: &str) -> Price {
-        let found = self.references().iter().find(|r| r.symbol == symbol);
-        found.map_or(Price::NONE, |r| Core::mark(self, r.id))
-    }
-
-    fn clients_connected(&self) -> BTreeSet<i32> {
-        self.sessions.clients()
-    }
-
-    fn booked(&self) -> (Money, Money, BTreeMap<String, i64>) {
-        let held = self.account.positions.iter().filter(|(_, p)| p.qty != 0);
-        let positions = held.map(|(s, p)| (self.reference(*s).symbol.clone(), p.qty)).collect();
-        (self.account.cash, self.account.commissions, positions)
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Recorded: the order of a line's first messages, 10167; documented: 101, 10089, 354, 321 on generic ticks that IB does
 //! not know and on those of a snapshot, RTVolume (48). Generic ticks that this gateway has no data for are taken and draw
-//! nothing. Assumed: RTVolume counts the day in hundreds, as tick 8 does; a regulatory snapshot is a snapshot.
+//! nothing. Assumed: the exchanges of a partial entitlement quote one tick worse on either side; RTVolume counts the day in hundreds, as tick 8 does; a regulatory snapshot is a snapshot.
 
-use super::contracts::{Instrument, routed};
+use super::contracts::{Instrument, routed, tick_at};
 use super::core::{Core, answer};
 use super::entitlement::Entitlement;
 use super::history::Refused;
@@ -215,7 +215,7 @@ impl Core {
     fn snapshot(&mut self, conn: ConnId, req_id: i32, r: &Reference, out: &mut Vec<Outgoing>) {
         let update = self.sampler.snapshot(r.id, self.now);
         let m = &self.markets[r.id.index()];
-        let mut ticks = ticks(&update);
+        let mut ticks = ticks(&self.seen(&update));
         let day =
             [(kind::HIGH, m.day_high), (kind::LOW, m.day_low), (kind::CLOSE, r.prior_close), (kind::OPEN, m.day_open)];
         ticks.extend(day.into_iter().filter(|(_, p)| p.is_some()).map(|(kind, p)| Tick::price(kind, p, None)));
@@ -237,7 +237,7 @@ impl Core {
         if watchers.is_empty() {
             return;
         }
-        let mut list = ticks(update);
+        let mut list = ticks(&self.seen(update));
         if update.last.is_some() && day_moved {
             list.extend(new_high.then(|| Tick::price(kind::HIGH, high, None)));
             list.extend(new_low.then(|| Tick::price(kind::LOW, low, None)));
@@ -250,6 +250,16 @@ impl Core {
                 answer(*conn, t.response(*req_id), out);
             }
         }
+    }
+
+    /// An update as the account's exchanges show it: those of a partial entitlement quote a tick worse on either side.
+    fn seen(&self, u: &SampledUpdate) -> SampledUpdate {
+        if self.entitlement(u.symbol) != Entitlement::Partial {
+            return *u;
+        }
+        let bid = u.bid.map(|p| if p.is_some() { Price(p.0 - tick_at(p).0) } else { p });
+        let ask = u.ask.map(|p| if p.is_some() { Price(p.0 + tick_at(p).0) } else { p });
+        SampledUpdate { bid, ask, ..*u }
     }
 
     /// Which symbol a contract id names.

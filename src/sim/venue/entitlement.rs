@@ -55,6 +55,9 @@ impl Entitlements {
 
     /// What a listing exchange's quotes come as.
     pub(super) fn of(&self, primary_exchange: &str) -> Entitlement {
+        if self.0.is_empty() {
+            return Entitlement::Live;
+        }
         let network = match primary_exchange {
             "NYSE" => 'A',
             "NASDAQ" => 'C',

@@ -255,12 +255,9 @@ impl Core {
         if matches!(terms.tif, Tif::Ioc | Tif::Fok) {
             self.note_hours(perm);
             if left == remaining {
-                // Recorded: an IOC that fills nothing repeats its state before it goes; off hours its echo says so.
-                let hours = self.source.hours();
-                let off_hours = self.now < hours.open || self.now >= hours.close;
+                // Recorded: an IOC that fills nothing repeats its state before it goes.
                 if let Some(r) = self.orders.get_mut(perm) {
                     r.echoed = true;
-                    r.sent.outside_rth |= off_hours;
                 }
                 self.report_pair(perm, "Submitted");
             }

@@ -19,7 +19,7 @@ use super::text;
 use crate::clock::{HOUR, MINUTE, Nanos, SECOND, SessionTime};
 use crate::domain::calendar::{Date, regular_hours};
 use crate::domain::{Price, Qty, SymbolId};
-use crate::sim::api::{ConnId, Contract, HistoricalBar, Response};
+use crate::sim::api::{ConnId, Contract, HistoricalBar, Request, Response};
 use crate::sim::market::quoted::{Kind, QUOTED};
 use crate::sim::market::{Bar, Quote};
 
@@ -139,7 +139,24 @@ pub(super) fn invalid(cause: impl std::fmt::Display) -> Refused {
 }
 
 impl Core {
-    pub(super) fn historical(&mut self, conn: ConnId, contract: &Contract, ask: Ask) {
+    /// reqHistoricalData.
+    pub(super) fn historical(&mut self, conn: ConnId, request: Request) {
+        let Request::ReqHistoricalData {
+            req_id,
+            contract,
+            end,
+            duration,
+            bar_size,
+            what_to_show,
+            use_rth,
+            format_date,
+            keep_up_to_date,
+        } = request
+        else {
+            return;
+        };
+        let ask = Ask { req_id, end, duration, bar_size, what_to_show, use_rth, format_date, keep_up_to_date };
+        let contract = &contract;
         let result = if ask.what_to_show == "SCHEDULE" {
             self.schedule(contract, &ask).map(|r| (vec![r], None))
         } else {

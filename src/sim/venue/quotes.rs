@@ -1,4 +1,5 @@
-//! Market-data lines of pairs and indices: a look at their model every second while anyone watches.
+//! Market-data lines of pairs and indices: a look at their model every second while anyone watches; at indices until the
+//! close.
 
 use super::agenda::Task;
 use super::contracts::Instrument;
@@ -35,7 +36,11 @@ impl Core {
     pub(super) fn look_at_quoted(&mut self, out: &mut Vec<Outgoing>) {
         self.quoted_beat = false;
         let used: Vec<usize> = self.quoted_in_use().collect();
+        let closed = self.now >= self.source.hours().close;
         for i in used {
+            if closed && QUOTED[i].kind == Kind::Index {
+                continue;
+            }
             let list = self.quoted_ticks_since(i, Some(self.now - SECOND));
             for (conn, req_id) in self.sessions.watching(Feed::Quoted(i)) {
                 out.extend(list.iter().map(|t| Outgoing { conn: *conn, response: t.response(*req_id) }));

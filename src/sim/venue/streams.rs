@@ -1,22 +1,22 @@
-//! Streams of raw events: tick by tick, market depth, five-second bars, bars kept up to date. Lines of these are few.
+//! Streams of raw events: tick by tick and market depth here, five-second bars and bars kept up to date in `five_seconds`.
+//! Lines of these are few.
 //!
-//! Recorded: 10189 for `Last` and 10089 for the other kinds of tick-by-tick data without entitlement, 10092 for depth,
-//! 420 for five-second bars. Documented: 10190, 309 at three subscriptions, 317. Assumed: tick-by-tick lines are 5 % of
+//! Recorded: 10189 for `Last` and 10089 for the other kinds of tick-by-tick data without entitlement, 10092 for depth. Documented: 10190, 309 at three subscriptions, 317. Assumed: tick-by-tick lines are 5 % of
 //! the market-data lines, at least three; prints off the tick grid (average-price and midpoint prints) are in `AllLast`
-//! only; prints carry the listing exchange; a five-second bar without an event repeats the last price; cancelling what
+//! only; prints carry the listing exchange; cancelling what
 //! is not there draws 300, of depth 310.
 
 use std::collections::BTreeMap;
 
-use super::agenda::Task;
 use super::contracts::{Instrument, tick_at};
 use super::core::{Core, answer};
 use super::depth::{Depth, Naming};
 use super::entitlement::Entitlement;
+use super::five_seconds::Bars;
 use super::history::{Ask, Show};
 use super::reports::error;
 use super::tape::mid;
-use crate::clock::{Nanos, SECOND, SessionTime};
+use crate::clock::{SECOND, SessionTime};
 use crate::domain::{Price, Qty, SymbolId};
 use crate::sim::api::{
     BidAskTick, ByTick, ConnId, Contract, DepthExchange, HistoricalBar, LastTick, MidTick, Outgoing, Response, Stream,
@@ -26,10 +26,8 @@ use crate::sim::market::{Quote, RawBody};
 
 /// Depth subscriptions, all clients together.
 const DEPTH_MAX: usize = 3;
-/// Length of a real-time bar.
-const BAR: Nanos = 5 * SECOND;
 /// What no network without entitlement gives.
-const NO_SUBSCRIPTION: &str = "Requested market data requires additional subscription for API. See link in 'Market Data \
+pub(super) const NO_SUBSCRIPTION: &str = "Requested market data requires additional subscription for API. See link in 'Market Data \
                                Connections' dialog for more details.";
 
 /// A kind of tick-by-tick data.
@@ -57,17 +55,6 @@ pub(super) enum What {
         sent: HistoricalBar,
         ready: SessionTime,
     },
-}
-
-/// A five-second bar being built.
-#[derive(Clone, Debug)]
-pub(super) struct Bars {
-    show: Show,
-    bar: HistoricalBar,
-    /// Traded value of the bar, for its mean price.
-    value: f64,
-    /// The first bar is not whole and not told.
-    whole: bool,
 }
 
 /// One subscription.
@@ -215,65 +202,6 @@ pub(super) fn mid_tick(time: SessionTime, price: Price) -> MidTick {
     MidTick { time: time.floor_to(SECOND), price: price.to_f64(), size: 0.0 }
 }
 
-impl Bars {
-    fn new(show: Show, now: SessionTime, price: Option<Price>) -> Self {
-        let price = price.map_or(0.0, Price::to_f64);
-        let bar = HistoricalBar { time: now.floor_to(BAR), ..flat(price, show) };
-        Self { show, bar, value: 0.0, whole: false }
-    }
-
-    /// Tells every bar that is over at `time`.
-    fn roll(&mut self, req_id: i32, time: SessionTime, send: &mut impl FnMut(StreamResponse)) {
-        let current = time.floor_to(BAR);
-        while self.bar.time < current {
-            let next = HistoricalBar { time: self.bar.time + BAR, ..flat(self.bar.close, self.show) };
-            let mut bar = std::mem::replace(&mut self.bar, next);
-            if self.show == Show::Trades && bar.volume > 0.0 {
-                bar.wap = self.value / bar.volume;
-            }
-            self.value = 0.0;
-            if self.whole && bar.close > 0.0 {
-                send(StreamResponse::RealTimeBar { req_id, bar });
-            }
-            self.whole = true;
-        }
-    }
-
-    fn take(&mut self, body: &RawBody) {
-        let price = match (self.show, body) {
-            (Show::Trades, RawBody::Trade { price, size }) => {
-                let first = self.bar.count == 0;
-                self.bar.count += 1;
-                self.bar.volume += size.0 as f64;
-                self.value += price.to_f64() * size.0 as f64;
-                if first {
-                    let p = price.to_f64();
-                    (self.bar.open, self.bar.high, self.bar.low) = (p, p, p);
-                }
-                *price
-            }
-            (show, RawBody::Quote(q)) => match show.of(*q) {
-                Some(price) => price,
-                None => return,
-            },
-            _ => return,
-        };
-        let p = price.to_f64();
-        if self.bar.open == 0.0 {
-            (self.bar.open, self.bar.high, self.bar.low) = (p, p, p);
-        }
-        self.bar.high = self.bar.high.max(p);
-        self.bar.low = self.bar.low.min(p);
-        self.bar.close = p;
-    }
-}
-
-/// A bar in which nothing happens.
-fn flat(price: f64, show: Show) -> HistoricalBar {
-    let (volume, wap, count) = if show == Show::Trades { (0.0, price, 0) } else { (-1.0, -1.0, -1) };
-    HistoricalBar { open: price, high: price, low: price, close: price, volume, wap, count, ..HistoricalBar::default() }
-}
-
 impl Core {
     pub(super) fn stream_request(&mut self, conn: ConnId, request: StreamRequest, out: &mut Vec<Outgoing>) {
         let refused = match request {
@@ -289,8 +217,8 @@ impl Core {
                 answer(conn, Response::Stream(StreamResponse::DepthExchanges { exchanges }), out);
                 Ok(())
             }
-            StreamRequest::RealTimeBars { req_id, contract, bar_size_s: _, what_to_show, use_rth: _ } => {
-                self.real_time_bars(conn, req_id, &contract, &what_to_show).map_err(|e| (req_id, e))
+            StreamRequest::RealTimeBars { req_id, contract, bar_size_s: _, what_to_show, use_rth } => {
+                self.real_time_bars(conn, req_id, &contract, (&what_to_show, use_rth)).map_err(|e| (req_id, e))
             }
             StreamRequest::Cancel { req_id, stream } => {
                 self.cancel_stream(conn, req_id, stream, out);
@@ -307,7 +235,12 @@ impl Core {
     }
 
     /// What a stream's contract is, and whether its network is live.
-    fn streamed(&self, conn: ConnId, req_id: i32, contract: &Contract) -> Result<(Instrument, bool), (i32, String)> {
+    pub(super) fn streamed(
+        &self,
+        conn: ConnId,
+        req_id: i32,
+        contract: &Contract,
+    ) -> Result<(Instrument, bool), (i32, String)> {
         let no_security = || (200, "No security definition has been found for the request".to_string());
         let instrument = self.instrument(contract).ok_or_else(no_security)?;
         if self.sessions.streams.contains(conn, req_id) {
@@ -410,38 +343,6 @@ impl Core {
         Ok(())
     }
 
-    fn real_time_bars(
-        &mut self,
-        conn: ConnId,
-        req_id: i32,
-        contract: &Contract,
-        what_to_show: &str,
-    ) -> Result<(), (i32, String)> {
-        let (instrument, live) = self.streamed(conn, req_id, contract)?;
-        let show = Show::read(what_to_show).filter(|s| *s != Show::BidAsk).ok_or_else(|| {
-            (321, format!("Error validating request.-'bZ' : cause - What to show \"{what_to_show}\" is not supported"))
-        })?;
-        if !live {
-            let place = self.permission_name(instrument);
-            return Err((
-                420,
-                format!("Invalid Real-time Query:No market data permissions for {place}. {NO_SUBSCRIPTION}"),
-            ));
-        }
-        let price = match (instrument, show) {
-            (Instrument::Stock(symbol), Show::Trades) => {
-                Some(self.markets[symbol.index()].last).filter(|p| p.is_some())
-            }
-            (Instrument::Stock(symbol), show) => show.of(self.markets[symbol.index()].book.quote()),
-            (Instrument::Quoted(_), _) => None,
-        };
-        let bars = Bars::new(show, self.now, price);
-        self.sessions.streams.add(conn, req_id, instrument, What::Bars(bars));
-        self.start_beat();
-        self.start_quoted();
-        Ok(())
-    }
-
     fn cancel_stream(&mut self, conn: ConnId, req_id: i32, stream: Stream, out: &mut Vec<Outgoing>) {
         let is = |w: &What| match stream {
             Stream::TickByTick => matches!(w, What::ByTick { .. }),
@@ -462,49 +363,13 @@ impl Core {
     }
 
     /// `ISLAND STK`: what a refusal says is not permitted.
-    fn permission_name(&self, instrument: Instrument) -> String {
+    pub(super) fn permission_name(&self, instrument: Instrument) -> String {
         match instrument {
             Instrument::Stock(symbol) => {
                 let listed = self.reference(symbol).primary_exchange.as_str();
                 format!("{} STK", if listed == "NASDAQ" { "ISLAND" } else { listed })
             }
             Instrument::Quoted(_) => String::new(),
-        }
-    }
-
-    /// Five-second bars and bars kept up to date beat every five seconds while anyone listens.
-    pub(super) fn start_beat(&mut self) {
-        if !self.bars_beat {
-            self.bars_beat = true;
-            self.agenda.add(self.now.floor_to(BAR) + BAR, Task::BarBeat);
-        }
-    }
-
-    pub(super) fn bar_beat(&mut self, out: &mut Vec<Outgoing>) {
-        let now = self.now;
-        let mut streams = std::mem::take(&mut self.sessions.streams);
-        self.bars_beat = false;
-        for (conn, req_id, s) in streams.iter_mut() {
-            let mut send = |r| answer(conn, Response::Stream(r), out);
-            match &mut s.what {
-                What::Bars(bars) => bars.roll(req_id, now, &mut send),
-                What::UpToDate { ask, sent, ready } => {
-                    if now < *ready {
-                        self.bars_beat = true;
-                        continue;
-                    }
-                    for bar in self.newer(s.instrument, ask, sent) {
-                        sent.clone_from(&bar);
-                        send(StreamResponse::BarUpdate { req_id, bar, format_date: ask.format_date });
-                    }
-                }
-                _ => continue,
-            }
-            self.bars_beat = true;
-        }
-        self.sessions.streams = streams;
-        if self.bars_beat {
-            self.agenda.add(now.floor_to(BAR) + BAR, Task::BarBeat);
         }
     }
 

@@ -293,8 +293,8 @@ pub(super) fn contract(f: &mut impl Fields, c: &mut Contract) {
     f.int(&mut c.con_id);
     f.text(&mut c.symbol);
     f.text(&mut c.sec_type);
-    // Expiry, strike, right, multiplier.
-    f.constants(&["", "0.0", "", ""]);
+    // Expiry; strike, which clients leave empty from 202 on [recorded]; right, multiplier.
+    f.versioned(&[(0, i32::MAX, ""), (0, 202, "0.0"), (202, i32::MAX, ""), (0, i32::MAX, ""), (0, i32::MAX, "")]);
     f.text(&mut c.exchange);
     f.text(&mut c.primary_exchange);
     f.text(&mut c.currency);
