@@ -11,6 +11,7 @@
 )]
 
 use base64::Engine as _;
+use ibkr_trader::sim::api::Request;
 use ibkr_trader::sim::wire::codec::{Codec, DecodeError, peer};
 use ibkr_trader::sim::wire::framing::{Frame, FrameReader, split_id};
 use ibkr_trader::sim::wire::handshake::{Hello, negotiate};

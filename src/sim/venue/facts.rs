@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::contracts;
 use super::core::Core;
 use crate::clock::SECOND;
-use crate::domain::{Money, Price};
+use crate::domain::{Money, Price, Qty};
 use crate::sim::api::Contract;
 use crate::sim::referee::{Facts, MarketFacts};
 
