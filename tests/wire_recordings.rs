@@ -11,6 +11,7 @@
 )]
 
 use base64::Engine as _;
+use ibkr_trader::sim::api::Request;
 use ibkr_trader::sim::wire::codec::{Codec, DecodeError, peer};
 use ibkr_trader::sim::wire::framing::{Frame, FrameReader, split_id};
 use ibkr_trader::sim::wire::handshake::{Hello, negotiate};
@@ -34,20 +35,24 @@ const SUBMESSAGES: &[(Kind, &[&str])] = &[
     (("server", 10), &["2", "3"]),
     (("server", 11), &["2", "3"]),
     (("server", 17), &["2"]),
+    (("server", 61), &["2"]),
     (("server", 71), &["3"]),
     (("server", 93), &["2"]),
     (("server", 101), &["1", "2", "3"]),
 ];
 
-/// Recorded fields that the simulated gateway does not carry: combo legs and their routing, the minimum size of algo
-/// orders in contract details. Each must occur in the recordings.
-const NOT_MODELLED: &[(Kind, &[&str])] = &[(("server", 10), &["3.62"]), (("server", 101), &["1.19", "1.20", "2.64"])];
+/// Recorded fields that the simulated gateway does not carry: combo legs and their routing. Each must occur in the
+/// recordings.
+const NOT_MODELLED: &[(Kind, &[&str])] = &[(("server", 101), &["1.19", "1.20", "2.64"])];
 
 fn recordings() -> Option<Vec<PathBuf>> {
     let data = std::env::var_os("IBKR_TRADER_DATA")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-    let folder = data.join("ref/gateway_captures");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|e| e.path()).collect();
+    // Transcripts hold decoded fields; a frame among them counts like any other.
+    let mut files = Vec::new();
+    for folder in ["ref/gateway_captures", "ref/gateway_transcripts"] {
+        files.extend(std::fs::read_dir(data.join(folder)).ok()?.flatten().map(|e| e.path()));
+    }
     files.retain(|f| f.extension().is_some_and(|e| e == "txt"));
     files.sort();
     Some(files)
@@ -187,8 +192,8 @@ fn every_recorded_frame_comes_back() {
     }
     let fields_lost: usize = lost.values().sum();
     println!(
-        "{compared} recorded frames of {} kinds came back, {fields_lost} values of {} fields are not modelled; \
-         {text} text frames of versions below 213 came back byte for byte",
+        "{compared} recorded frames of {} kinds came back, {fields_lost} values of {} fields are not modelled; {text} text \
+         frames of versions below 213 came back byte for byte",
         kinds.len(),
         lost.len(),
     );
@@ -201,6 +206,7 @@ fn text_again(recorded: &Recorded) {
     let mut out = Vec::new();
     if recorded.side == "client" {
         let request = Codec::new(version).decode_body(&recorded.body).unwrap();
+        assert!(!matches!(request, Request::Unserved { .. }), "{}: {request:?}", recorded.file);
         peer::encode_request_at(version, request, &mut out).unwrap();
     } else {
         for response in peer::decode_responses_at(version, &recorded.body).unwrap() {

@@ -44,8 +44,8 @@ fn all_witnesses_trade_against_one_running_gateway() {
     let gateway = Gateway::start(&args, folder.path());
     let witnesses = [
         (&official, "day_ibapi.py", "AAPL", "11", 226),
-        (&public, "day_ib_async.py", "MSFT", "12", 178),
-        (&public, "day_ibapi.py", "NVDA", "13", 225),
+        (&public, "day_ib_async.py", "AMZN", "12", 178),
+        (&public, "day_ibapi.py", "TSLA", "13", 225),
     ];
     for (python, name, symbol, client, version) in witnesses {
         let lines = script(python, name, &[&gateway.address, symbol, client], String::new());

@@ -34,6 +34,10 @@ pub enum Command {
     /// Print a saved performance report.
     Perf(PerfArgs),
     /// Serve a simulated TWS gateway.
+    ///
+    /// It says `listening on HOST:PORT` once it accepts clients. Any TWS API client connects to that address as it does to
+    /// TWS or IB Gateway, in any language, with any client id: handshake, startApi, then requests. SIGINT and SIGTERM end it.
+    /// GATEWAY.md lists every request.
     Gateway(super::gateway::GatewayArgs),
     /// Record a market-data session from a TWS gateway into a folder that `gateway --data` plays.
     Record(super::record::RecordArgs),

@@ -221,7 +221,7 @@ prop_compose! {
             contract, market_name, min_tick, order_types, valid_exchanges, market_rule_ids, long_name, time_zone_id,
             trading_hours, liquid_hours, stock_type, min_size, size_increment, suggested_size_increment, industry,
             category, subcategory, agg_group,
-            // Protobuf alone has a place for it.
+            // Protobuf only, and of pairs: the recordings have it.
             min_algo_size: None,
         }
     }

@@ -117,6 +117,22 @@ const REQUESTS: &[&str] = &[
     "CancelPnl",
     "ReqPnlSingle",
     "CancelPnlSingle",
+    "TickByTick",
+    "Depth",
+    "DepthExchanges",
+    "RealTimeBars",
+    "HistoricalTicks",
+    "HeadTimestamp",
+    "Histogram",
+    "PositionsMulti",
+    "AccountUpdatesMulti",
+    "MatchingSymbols",
+    "SmartComponents",
+    "CurrentTimeInMillis",
+    "Config",
+    "UserInfo",
+    "FamilyCodes",
+    "SoftDollarTiers",
 ];
 
 /// Order types and times in force that the gateway takes.
@@ -127,6 +143,9 @@ const ORDER_KINDS: &[&str] = &[
     "STP LMT",
     "TRAIL",
     "TRAIL LIMIT",
+    "MIT",
+    "LIT",
+    "MTL",
     "MIDPRICE",
     "PEG MID",
     "REL",
@@ -138,6 +157,7 @@ const ORDER_KINDS: &[&str] = &[
     "FOK",
     "GTD",
     "OPG",
+    "DTC",
 ];
 
 /// All conversations.
@@ -264,9 +284,9 @@ fn topic(recording: &Recording) -> &'static str {
     } else if asks(|r| matches!(r, Request::ReqMktData { .. } | Request::ReqMarketDataType { .. } | Request::Stream(_)))
     {
         "market data"
-    } else if asks(|r| matches!(r, Request::ReqCurrentTime | Request::ReqIds)) {
-        "session"
-    } else {
+    } else if asks(|r| !matches!(r, Request::ReqCurrentTime | Request::ReqIds | Request::StartApi { .. })) {
         "account"
+    } else {
+        "session"
     }
 }

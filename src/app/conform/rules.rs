@@ -168,15 +168,24 @@ const FORGIVEN: &[Kind] = &[
 ];
 
 /// Differences that stand, each with its reason.
-const LISTED: &[Kind] = &[Kind {
-    why: "another account: it holds or asks for instruments that this gateway does not have",
-    is: |d, f| {
-        let symbol = ["1.2", "2.2", "3.2"].iter().map(|p| d.message.text(p)).find(|s| !s.is_empty());
-        let row = matches!(d.message.id, 7 | 10 | 61 | 71 | 101) && symbol.is_some_and(|s| f.foreign.contains(s));
-        let request = d.stream.strip_prefix("request ").and_then(|id| id.parse().ok());
-        row || request.is_some_and(|id| f.foreign_requests.contains(&id))
+const LISTED: &[Kind] = &[
+    Kind {
+        why: "another account: it has segments (-C, -F, -S, -Z), which this gateway's account has not",
+        is: |d, _| {
+            let key = d.message.text("1");
+            d.message.id == 6 && ["-C", "-F", "-S", "-Z"].iter().any(|segment| key.ends_with(segment))
+        },
     },
-}];
+    Kind {
+        why: "another account: it holds or asks for instruments that this gateway does not have",
+        is: |d, f| {
+            let symbol = ["1.2", "2.2", "3.2"].iter().map(|p| d.message.text(p)).find(|s| !s.is_empty());
+            let row = matches!(d.message.id, 7 | 10 | 61 | 71 | 101) && symbol.is_some_and(|s| f.foreign.contains(s));
+            let request = d.stream.strip_prefix("request ").and_then(|id| id.parse().ok());
+            row || request.is_some_and(|id| f.foreign_requests.contains(&id))
+        },
+    },
+];
 
 fn is_field(d: &Difference, name: &str) -> bool {
     matches!(&d.how, How::Field { path, .. } if path == name)

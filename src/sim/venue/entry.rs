@@ -205,13 +205,15 @@ impl Core {
         self.work(perm);
     }
 
-    /// Off hours: the order waits for the bell. Recorded: a limit shows its state before warning 399, others after it.
+    /// Off hours: the order waits for the bell. Recorded: a limit shows its state before warning 399, others after it, and
+    /// so does a limit that is scaled or worked by the price management algorithm.
     fn defer(&mut self, perm: i64, terms: &Terms) {
         self.set_status(perm, Status::PreSubmitted);
         if let Some(r) = self.orders.get_mut(perm) {
             r.echoed = true;
         }
-        if terms.limit.is_none() {
+        let managed = |r: &Record| r.sent.use_price_mgmt_algo || r.sent.scale_price_increment.is_some();
+        if terms.limit.is_none() || self.orders.get(perm).is_some_and(managed) {
             return self.deferred(perm);
         }
         self.report_pair(perm, "PreSubmitted");
@@ -253,12 +255,9 @@ impl Core {
         if matches!(terms.tif, Tif::Ioc | Tif::Fok) {
             self.note_hours(perm);
             if left == remaining {
-                // Recorded: an IOC that fills nothing repeats its state before it goes; off hours its echo says so.
-                let hours = self.source.hours();
-                let off_hours = self.now < hours.open || self.now >= hours.close;
+                // Recorded: an IOC that fills nothing repeats its state before it goes.
                 if let Some(r) = self.orders.get_mut(perm) {
                     r.echoed = true;
-                    r.sent.outside_rth |= off_hours;
                 }
                 self.report_pair(perm, "Submitted");
             }

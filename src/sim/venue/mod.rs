@@ -14,7 +14,9 @@
 //!   trails and bracket children off hours; errors 200, 201, 202, 321, 399, 10147, 10148; repeated reqCurrentTime; echo of
 //!   orders; fees; summary rows; unsubscribed accounts (2100);
 //! * documented: 101, 103, 105, 110, 326, 162, pacing (100), shortable ticks 46 and 89, account cadence, commissions
-//!   (`fees`), margin (`exposure`), price bands and breakers (`bands`), borrowing (`borrow`), algo and scale errors;
+//!   (`fees`), margin (`exposure`), price bands and breakers (`bands`), borrowing (`borrow`), algo and scale errors; of
+//!   streams, history and entitlements see `data`, `delayed`, `streams`, `five_seconds`, `depth`, `history`, `past`,
+//!   `lookups`;
 //! * assumed: delays ([`Delays`]), partial fills and the queue (`book`), good-till-date expiry, what
 //!   triggers and fills stops, pegs and prints (`triggers`), how algos are worked (`algos`) and conditions read
 //!   (`conditions`), children's and OCA quantities (`groups`), margin calls and the enforcement of Rule 201 (`house`).

@@ -68,12 +68,6 @@ fn echo(r: &Record, account: &str) -> Order {
     if let Some(t) = r.terms.not_before {
         order.good_after_time = text::eastern(t);
     }
-    let first_of_ioc = r.terms.tif == super::orders::Tif::Ioc && !order.outside_rth;
-    if first_of_ioc || r.terms.tif == super::orders::Tif::Fok || order.what_if {
-        // Recorded of these, and of nothing that rests.
-        order.min_compete_size.get_or_insert(100);
-        order.compete_against_best_offset.get_or_insert(0.02);
-    }
     // Recorded: what only the gateway reads does not come back; a scale switches price management on.
     order.manual_order_time.clear();
     order.advanced_error_override.clear();
@@ -83,12 +77,10 @@ fn echo(r: &Record, account: &str) -> Order {
     if order.oca_group.is_empty() {
         order.oca_type = 3;
     }
-    // Recorded: overridden errors and a manual order's time are not echoed; the gateway's own echo has its defaults for
-    // orders that compete against the best quote.
-    order.advanced_error_override.clear();
-    order.manual_order_time.clear();
-    if !r.echoed && order.min_compete_size.is_none() {
-        (order.min_compete_size, order.compete_against_best_offset) = (Some(100), Some(0.02));
+    if !r.echoed {
+        // Recorded: the gateway's own echo has its defaults for orders that compete against the best quote.
+        order.min_compete_size.get_or_insert(100);
+        order.compete_against_best_offset.get_or_insert(0.02);
     }
     if let Some(trigger) = r.terms.trigger {
         order.trail_stop_price = Some(trigger.to_f64());

@@ -19,6 +19,38 @@ const USD: &str = "USD";
 /// What IB calls the sum over all currencies.
 const BASE: &str = "BASE";
 
+/// What the ledger tells by currency though there is none of it here.
+const EMPTY_LEDGER: [&str; 14] = [
+    "CorporateBondValue",
+    "Cryptocurrency",
+    "FundValue",
+    "FutureOptionValue",
+    "FuturesPNL",
+    "FxCashBalance",
+    "IssuerOptionValue",
+    "MoneyMarketFundValue",
+    "MutualFundValue",
+    "NetDividend",
+    "OptionMarketValue",
+    "TBillValue",
+    "TBondValue",
+    "WarrantValue",
+];
+/// What the account tells in its base currency though there is none of it here.
+const EMPTY: [&str; 11] = [
+    "AccruedDividend",
+    "Billable",
+    "Guarantee",
+    "IncentiveCoupons",
+    "IndianStockHaircut",
+    "NetLiquidationUncertainty",
+    "PASharesValue",
+    "PhysicalCertificateValue",
+    "PostExpirationExcess",
+    "PostExpirationMargin",
+    "TotalDebitCardPendingCharges",
+];
+
 impl Core {
     /// An amount of dollars in the base currency.
     pub(super) fn in_base(&self, m: Money) -> Money {
@@ -85,6 +117,10 @@ impl Core {
         for (currency, rate) in known {
             rows.push(("Currency", currency.clone(), currency.clone()));
             rows.push(("RealCurrency", currency.clone(), currency.clone()));
+            rows.push(("AccountOrGroup", self.config.account.clone(), currency.clone()));
+            for key in EMPTY_LEDGER {
+                rows.push((key, Money(0).to_string(), currency.clone()));
+            }
             rows.push(("ExchangeRate", rate, currency));
         }
         rows
@@ -123,7 +159,8 @@ impl Core {
             ("TotalCashValue", self.account.cash),
         ];
         let currency = &self.config.rules.base.currency;
-        amounts.into_iter().map(|(key, m)| (key, self.in_base(m).to_string(), currency.clone())).collect()
+        let amounts = amounts.into_iter().chain(EMPTY.iter().map(|key| (*key, Money(0))));
+        amounts.map(|(key, m)| (key, self.in_base(m).to_string(), currency.clone())).collect()
     }
 
     /// The special memorandum account: the larger of equity less half of what is held, and of the day's start less half
@@ -145,9 +182,14 @@ impl Core {
             plain("Cushion", format!("{:.6}", share(m.equity - m.maintenance))),
             plain("DayTradesRemaining", self.day_trades_left().unwrap_or(-1).to_string()),
             plain("Leverage", format!("{:.2}", share(m.gross))),
+            plain("NLVAndMarginInReview", "false".into()),
             plain("LookAheadNextChange", self.source.hours().close.secs().to_string()),
         ];
         rows.push(("SettledCashByDate", format!("{date}:{}", self.account.settled), USD.to_owned()));
+        let base = &self.config.rules.base.currency;
+        if base != USD {
+            rows.push(("SettledCashByDate", format!("{date}:0"), base.clone()));
+        }
         rows
     }
 
