@@ -12,6 +12,7 @@ mod venue_bench;
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
 use ibkr_trader::clock::{MILLISECOND, SECOND, SessionTime};
 use ibkr_trader::domain::Side;
 use ibkr_trader::domain::calendar::Date;
@@ -20,6 +21,8 @@ use ibkr_trader::sim::api::{
 };
 use ibkr_trader::sim::faults::Scenario;
 use ibkr_trader::sim::venue::{Delays, VenueConfig};
+use ibkr_trader::sim::wire::codec::peer;
+use ibkr_trader::sim::wire::framing::split_id;
 use venue_bench::{AAPL, ACCOUNT, Bench, contract, limit, market};
 
 const NONE: [i32; 0] = [];
@@ -348,6 +351,13 @@ fn five_second_bars_come_on_the_grid() {
     b.ask(1, cancel(1, Stream::RealTimeBars));
     b.run(5_000);
     assert_eq!(streamed(&mut b).len(), 2);
+    let many: Vec<i32> = (10..75)
+        .filter_map(|id| {
+            b.seconds(1);
+            codes(&b.told(five_seconds(id, "TRADES"))).first().copied()
+        })
+        .collect();
+    assert_eq!(many, [420; 8], "sixty in ten minutes, three and the refused kind before them");
     b.seconds(6 * 3_600);
     let last = streamed(&mut b).into_iter().rev().find_map(|r| match r {
         StreamResponse::RealTimeBar { bar, .. } => Some(bar.time),
@@ -442,16 +452,34 @@ fn head_time_stamp_histogram_and_day_bars() {
     assert_eq!((bars.len(), bars[0].time, bars[0].close), (1, start(), 309.16));
 }
 
+/// A recorded file of the reference data, or a line that says that it is not there.
+fn recording(name: &str) -> Option<String> {
+    let data = std::env::var_os("IBKR_TRADER_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let text = std::fs::read_to_string(data.join("ref").join(name)).ok();
+    if text.is_none() {
+        println!("skipped: ref/{name} is not there");
+    }
+    text
+}
+
+/// The recorded details of EUR.USD, field by field.
+#[test]
+fn the_recorded_pair_comes_back() {
+    let Some(text) = recording("gateway_captures/contract_details_eurusd_cash.txt") else { return };
+    let frames = text.lines().filter_map(|l| l.strip_prefix("raw server "));
+    let bodies = frames.map(|l| base64::engine::general_purpose::STANDARD.decode(l.trim()).unwrap());
+    let answers = bodies.map(|b| peer::decode_response(split_id(&b[4..]).unwrap()).unwrap());
+    let recorded = answers.into_iter().find(|r| matches!(r, Response::ContractData { .. })).unwrap();
+    let mut b = Bench::with(Date(20_260_824).at(10, 0), |c| c.delays = Delays::NONE);
+    b.log_in(1);
+    assert_eq!(b.told(Request::ReqContractDetails { req_id: 1, contract: pair() })[0], recorded);
+}
+
 /// The recorded schedule: 21 sessions, asked on a Saturday.
 #[test]
 fn the_recorded_schedule_comes_back() {
-    let data = std::env::var_os("IBKR_TRADER_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-    let path = data.join("ref/gateway_transcripts/historical_schedule_aapl.txt");
-    let Ok(text) = std::fs::read_to_string(path) else {
-        println!("skipped: ref/gateway_transcripts/historical_schedule_aapl.txt is not there");
-        return;
-    };
+    let Some(text) = recording("gateway_transcripts/historical_schedule_aapl.txt") else { return };
     let line = text.lines().find_map(|l| l.strip_prefix("server historical_schedule ")).unwrap();
     let recorded: serde_json::Value = serde_json::from_str(line).unwrap();
     let mut b = Bench::with(Date(20_260_413).at(10, 0), |c| c.delays = Delays::NONE);

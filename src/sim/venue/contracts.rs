@@ -86,7 +86,7 @@ impl Core {
     }
 }
 
-/// The details of a pair (recorded, of EUR.USD, but for its hours) or an index (assumed).
+/// The details of a pair (recorded, of EUR.USD) or an index (assumed).
 pub(super) fn quoted_details(q: &Quoted, index_hours: &str, pair_hours: &str) -> ContractDetails {
     let pair = q.kind == Kind::Cash;
     let contract = Contract {

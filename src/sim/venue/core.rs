@@ -312,8 +312,9 @@ impl Core {
                 self.check_margin(out);
             }
             Task::Halt { symbol, kind } => {
+                let resumed = kind == 0 && self.markets[symbol.index()].halted != 0;
                 self.halt(symbol, kind, out);
-                if kind == 0 {
+                if resumed {
                     self.reset_depth(symbol, out);
                 }
             }

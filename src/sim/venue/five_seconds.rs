@@ -1,6 +1,6 @@
 //! Bars as they are made: five-second bars, and the updates of history that is kept up to date.
 //!
-//! Recorded: 420 without entitlement. Assumed: a bar without an event repeats the last price; the first bar told is a
+//! Recorded: 420 without entitlement. Documented: requests for five-second bars count as history of small bars. Assumed: a bar without an event repeats the last price; the first bar told is a
 //! whole one; a bar of history is told every five seconds if it changed.
 
 use super::agenda::Task;
@@ -107,6 +107,11 @@ impl Core {
                 420,
                 format!("Invalid Real-time Query:No market data permissions for {place}. {NO_SUBSCRIPTION}"),
             ));
+        }
+        let what = format!("bars|{what_to_show}|{}|{req_id}", conn.0);
+        let name = self.history_name(instrument);
+        if self.history.pace(self.now, &name, &what, true).is_err() {
+            return Err((420, "Invalid Real-time Query:Historical data request pacing violation".into()));
         }
         let price = match (instrument, show) {
             (Instrument::Stock(symbol), Show::Trades) => {

@@ -3,7 +3,7 @@
 use super::contracts::{INCREMENTS, Instrument, MARKET_RULE, PAIR_INCREMENTS, PAIR_RULE, details, quoted_details};
 use super::core::{Core, answer};
 use super::reports::{completed, error, pair};
-use crate::clock::SECOND;
+use crate::clock::{SECOND, SessionTime};
 use crate::domain::calendar::{Date, new_york};
 use crate::sim::api::{ConnId, Contract, ExecutionFilter, Outgoing, Response};
 use crate::sim::market::quoted::QUOTED;
@@ -74,8 +74,7 @@ impl Core {
         let details = match instrument {
             Instrument::Stock(symbol) => details(self.reference(symbol), &regular),
             Instrument::Quoted(i) => {
-                let today = Date::new_york(hours.open);
-                let pairs = format!("{}-{}", day(today.previous().at(17, 15)), day(today.at(17, 0)));
+                let pairs = pair_hours(Date::new_york(hours.open), day);
                 quoted_details(&QUOTED[i], &regular, &pairs)
             }
         };
@@ -156,4 +155,15 @@ impl Core {
             self.start_cancel(perm, client);
         }
     }
+}
+
+/// Five sessions of currency pairs from `today` on, each from 17:15 of the evening before to 17:00 (recorded), none of
+/// which ends at a weekend.
+fn pair_hours(today: Date, told: impl Fn(SessionTime) -> String) -> String {
+    // Day 0 was a Thursday.
+    let is_weekday = |d: &Date| !matches!((d.days() + 4).rem_euclid(7), 0 | 6);
+    let days = std::iter::successors(Some(today), |d| Some(d.next())).filter(is_weekday).take(5);
+    let sessions: Vec<String> =
+        days.map(|d| format!("{}-{}", told(d.previous().at(17, 15)), told(d.at(17, 0)))).collect();
+    sessions.join(";")
 }
