@@ -65,9 +65,11 @@ def main():
     check(len(bars) > 1 and all(b.low <= b.close <= b.high for b in bars), f"{len(bars)} bars")
     say("history", bars=len(bars))
 
-    fills = fill(ib, contract, "BUY", ref)
+    fills = fill(ib, contract, "BUY", f"{ref}-1")
 
-    orders = ib.bracketOrder("BUY", SHARES, away, round(away * 1.3, 2), round(away * 0.9, 2), tif="DAY", orderRef=ref)
+    orders = ib.bracketOrder("BUY", SHARES, away, round(away * 1.3, 2), round(away * 0.9, 2), tif="DAY")
+    for number, order in enumerate(orders, 2):
+        order.orderRef = f"{ref}-{number}"
     trades = [ib.placeOrder(contract, order) for order in orders]
     wait(ib, "bracket", lambda: [(t.orderStatus.status, t.orderStatus.whyHeld) for t in trades]
          == [("Submitted", ""), ("PreSubmitted", "child"), ("PreSubmitted", "child,trigger")])
@@ -85,7 +87,7 @@ def main():
     wait(ib, "cancel of the bracket", lambda: all(t.orderStatus.status == "Cancelled" for t in trades))
     say("cancel", orders=3)
 
-    state = ib.whatIfOrder(contract, LimitOrder("BUY", SHARES, away, tif="DAY", orderRef=ref))
+    state = ib.whatIfOrder(contract, LimitOrder("BUY", SHARES, away, tif="DAY", orderRef=f"{ref}-5"))
     margin = float(state.initMarginChange)
     check(0 < margin < away * SHARES * 2 and state.commission > 0, f"what-if: {state}")
     say("what_if", margin=margin, commission=state.commission)
@@ -120,13 +122,13 @@ def main():
     check(all(float(summary[t]) > 0 for t in ("NetLiquidation", "TotalCashValue", "BuyingPower")), f"summary: {summary}")
     say("summary", rows=len(summary))
 
-    fill(ib, contract, "SELL", ref)
+    fill(ib, contract, "SELL", f"{ref}-6")
     completed = ib.reqCompletedOrders(False)
-    mine = sorted(t.orderStatus.status for t in completed if t.order.orderRef == ref)
+    mine = sorted(t.orderStatus.status for t in completed if t.order.orderRef.startswith(f"{ref}-"))
     check(mine == ["Cancelled"] * 3 + ["Filled"] * 2, f"completed orders: {mine}")
     say("completed", count=len(mine))
 
-    resting = ib.placeOrder(contract, LimitOrder("BUY", SHARES, away, tif="GTC", orderRef=ref))
+    resting = ib.placeOrder(contract, LimitOrder("BUY", SHARES, away, tif="GTC", orderRef=f"{ref}-7"))
     wait(ib, "resting order", lambda: resting.orderStatus.status == "Submitted")
     ib.reqGlobalCancel()
     wait(ib, "global cancel", lambda: resting.orderStatus.status == "Cancelled")

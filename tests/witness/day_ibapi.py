@@ -66,7 +66,7 @@ class Day:
 
     def __init__(self, symbol, client_id):
         self.client, self.symbol, self.client_id = Client(), symbol, client_id
-        self.seen, self.next_id, self.account, self.contract = [], 0, "", None
+        self.seen, self.next_id, self.account, self.contract, self.refs = [], 0, "", None, 0
 
     def take(self, end, what):
         try:
@@ -100,7 +100,8 @@ class Day:
     def order(self, action, kind, price=0.0, **more):
         order = Order()
         order.action, order.orderType, order.totalQuantity, order.tif = action, kind, SHARES, "DAY"
-        order.orderRef = f"{self.symbol}-{self.client_id}"
+        self.refs += 1
+        order.orderRef = f"{self.symbol}-{self.client_id}-{self.refs}"
         if kind == "LMT":
             order.lmtPrice = price
         if kind == "STP":
@@ -191,7 +192,8 @@ class Day:
         return len(got) - 1
 
     def bracket(self, away):
-        parent = self.place(self.order("BUY", "LMT", away, transmit=False))
+        order = self.order("BUY", "LMT", away, transmit=False)
+        parent, self.parent_ref = self.place(order), order.orderRef
         profit = self.place(self.order("SELL", "LMT", round(away * 1.3, 2), parentId=parent, transmit=False))
         stop = self.place(self.order("SELL", "STP", round(away * 0.9, 2), parentId=parent))
         self.statuses("bracket", {parent: ("Submitted", ""), profit: ("PreSubmitted", "child"),
@@ -200,7 +202,7 @@ class Day:
         return parent, profit, stop
 
     def modify(self, parent, away):
-        self.place(self.order("BUY", "LMT", round(away - 0.05, 2)), parent)
+        self.place(self.order("BUY", "LMT", round(away - 0.05, 2), orderRef=self.parent_ref), parent)
 
         def done(name, args):
             return name == "openOrder" and args[0] == parent and args[2].lmtPrice == round(away - 0.05, 2)
@@ -281,7 +283,7 @@ class Day:
     def completed(self):
         self.client.reqCompletedOrders(False)
         rows = self.rows("completed orders", "completedOrder", "completedOrdersEnd")
-        mine = sorted(r[2].status for r in rows if r[1].orderRef == f"{self.symbol}-{self.client_id}")
+        mine = sorted(r[2].status for r in rows if r[1].orderRef.startswith(f"{self.symbol}-{self.client_id}-"))
         check(mine == ["Cancelled"] * 3 + ["Filled"] * 2, f"completed orders: {mine}")
         say("completed", count=len(mine))
 

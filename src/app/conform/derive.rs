@@ -44,7 +44,8 @@ pub(super) fn derive(recording: &Recording) -> Fixture {
         standing: standing(recording),
         fills: fills(recording),
         own_orders: own_orders(recording),
-        foreign_requests: foreign_requests(recording, &foreign),
+        beyond: beyond(recording, &foreign),
+        unserved: recording.requests().any(|r| matches!(r, Request::Unserved { .. })),
         contracts,
         foreign,
     }
@@ -158,8 +159,8 @@ fn whole(x: f64) -> i64 {
     x as i64
 }
 
-/// US stocks that the conversation speaks of, with a market; and the symbols of other contracts.
-fn contracts(recording: &Recording) -> (Vec<Traded>, BTreeSet<String>) {
+/// US stocks that the conversation speaks of, with a market; and the ids of other contracts.
+fn contracts(recording: &Recording) -> (Vec<Traded>, BTreeSet<i64>) {
     let mut stocks: BTreeMap<String, Traded> = BTreeMap::new();
     let mut foreign = BTreeSet::new();
     for m in recording.answers() {
@@ -168,7 +169,7 @@ fn contracts(recording: &Recording) -> (Vec<Traded>, BTreeSet<String>) {
         let con_id = m.number(&format!("{prefix}1")).map_or(0, whole);
         if !is_stock(&at("3"), &at("10")) {
             if !is_quoted(&at("3")) {
-                foreign.insert(at("2"));
+                foreign.insert(con_id);
             }
             continue;
         }
@@ -177,10 +178,10 @@ fn contracts(recording: &Recording) -> (Vec<Traded>, BTreeSet<String>) {
     let refused: BTreeSet<i64> =
         recording.answers().filter(|m| m.id == 4 && m.int("3") == Some(200)).filter_map(|m| m.int("1")).collect();
     for (id, c) in recording.requests().filter_map(about) {
-        if !is_stock(&c.sec_type, &c.currency) {
-            if !is_quoted(&c.sec_type) {
-                foreign.insert(c.symbol.clone());
-            }
+        if is_foreign(c) {
+            foreign.insert(i64::from(c.con_id));
+        } else if is_quoted(&c.sec_type) {
+            // The gateway has its own.
         } else if !refused.contains(&i64::from(id)) {
             note(&mut stocks, &c.symbol, i64::from(c.con_id), &c.primary_exchange, &c.trading_class);
         }
@@ -201,21 +202,23 @@ fn contracts(recording: &Recording) -> (Vec<Traded>, BTreeSet<String>) {
     (list, foreign)
 }
 
-/// Requests about contracts that are no US stocks; P&L requests name a contract by its id.
-fn foreign_requests(recording: &Recording, foreign: &BTreeSet<String>) -> BTreeSet<i64> {
-    let ids: BTreeSet<i64> = recording
-        .answers()
-        .filter_map(|m| {
-            let (_, prefix) = CONTRACTS.iter().find(|(id, _)| *id == m.id)?;
-            let is_foreign = foreign.contains(m.text(&format!("{prefix}2")));
-            is_foreign.then(|| m.number(&format!("{prefix}1")).map(whole)).flatten()
-        })
-        .collect();
-    let asked = recording.requests().filter_map(|r| match r {
-        Request::ReqPnlSingle { req_id, con_id, .. } => ids.contains(&i64::from(*con_id)).then_some(*req_id),
-        r => about(r).and_then(|(id, c)| foreign.contains(&c.symbol).then_some(id)),
+/// Streams about contracts that are no US stocks (P&L requests name a contract by its id), and of requests that are not
+/// served.
+fn beyond(recording: &Recording, foreign: &BTreeSet<i64>) -> BTreeSet<String> {
+    let streams = recording.requests().filter_map(|r| match r {
+        Request::PlaceOrder { contract, order } if is_foreign(contract) => Some(format!("order {}", order.order_id)),
+        Request::ReqPnlSingle { req_id, con_id, .. } if foreign.contains(&i64::from(*con_id)) => {
+            Some(format!("request {req_id}"))
+        }
+        Request::Unserved { req_id, .. } if *req_id >= 0 => Some(format!("request {req_id}")),
+        r => about(r).and_then(|(id, c)| is_foreign(c).then(|| format!("request {id}"))),
     });
-    asked.map(i64::from).collect()
+    streams.collect()
+}
+
+/// Neither a US stock nor of a kind that the gateway quotes.
+fn is_foreign(c: &Contract) -> bool {
+    !is_stock(&c.sec_type, &c.currency) && !is_quoted(&c.sec_type)
 }
 
 /// A stock that trades in dollars.

@@ -116,10 +116,12 @@ pub(super) struct Fixture {
     pub(super) fills: Vec<Fill>,
     /// Orders that are told of in full: sent in the conversation, or standing.
     pub(super) own_orders: BTreeSet<i64>,
-    /// Symbols of contracts that are no US stocks.
-    pub(super) foreign: BTreeSet<String>,
-    /// Requests about them.
-    pub(super) foreign_requests: BTreeSet<i64>,
+    /// Ids of contracts that are no US stocks.
+    pub(super) foreign: BTreeSet<i64>,
+    /// Streams about them, and of requests that are not served.
+    pub(super) beyond: BTreeSet<String>,
+    /// Whether the client asks for what is not served.
+    pub(super) unserved: bool,
 }
 
 impl Fixture {

@@ -322,6 +322,11 @@ pub(super) fn message(id: i32) -> String {
     MESSAGES.iter().find(|(m, _)| *m == id).map_or_else(|| format!("message {id}"), |(_, name)| (*name).into())
 }
 
+/// Whether the gateway has such a message.
+pub(super) fn is_known(id: i32) -> bool {
+    MESSAGES.iter().any(|(m, _)| *m == id)
+}
+
 /// The message that a transcript calls `name`.
 pub(super) fn message_id(name: &str) -> Option<i32> {
     let known = MESSAGES.iter().find(|(_, n)| *n == name).map(|(id, _)| *id);

@@ -3,6 +3,7 @@
 use super::compare::{Difference, How};
 use super::derive::FARM_CODES;
 use super::fixture::Fixture;
+use super::names;
 
 /// How a field's two values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +171,14 @@ const FORGIVEN: &[Kind] = &[
 /// Differences that stand, each with its reason.
 const LISTED: &[Kind] = &[
     Kind {
+        why: "requests that are not served draw 321: GATEWAY.md's table says which and why",
+        is: |d, f| {
+            let refusal = d.message.id == 4 && d.how == How::Extra && d.message.text("4").ends_with("is not supported");
+            let unknown = d.how == How::Missing && d.message.id != 4 && !names::is_known(d.message.id);
+            f.unserved && (refusal || unknown)
+        },
+    },
+    Kind {
         why: "another account: it has segments (-C, -F, -S, -Z), which this gateway's account has not",
         is: |d, _| {
             let key = d.message.text("1");
@@ -177,12 +186,17 @@ const LISTED: &[Kind] = &[
         },
     },
     Kind {
-        why: "another account: it holds or asks for instruments that this gateway does not have",
+        why: "another account: instruments that this gateway does not have, or requests that it does not serve",
         is: |d, f| {
-            let symbol = ["1.2", "2.2", "3.2"].iter().map(|p| d.message.text(p)).find(|s| !s.is_empty());
-            let row = matches!(d.message.id, 7 | 10 | 61 | 71 | 101) && symbol.is_some_and(|s| f.foreign.contains(s));
-            let request = d.stream.strip_prefix("request ").and_then(|id| id.parse().ok());
-            row || request.is_some_and(|id| f.foreign_requests.contains(&id))
+            let path = match d.message.id {
+                7 | 101 => "1.1",
+                10 | 11 | 61 => "2.1",
+                71 => "3.1",
+                _ => "",
+            };
+            #[allow(clippy::cast_possible_truncation, reason = "a contract id")]
+            let con_id = d.message.number(path).map(|id| id as i64);
+            con_id.is_some_and(|id| f.foreign.contains(&id)) || f.beyond.contains(&d.stream)
         },
     },
 ];
