@@ -106,7 +106,7 @@ mod tests {
         let mut scratch = Vec::with_capacity(rows.len());
         let out = choose(&mut c, &config, |s| held.contains(&s.0), &mut scratch);
         let chosen: Vec<usize> = (0..rows.len()).filter(|r| c.scored[*r]).collect();
-        assert_eq!(out as usize, rows.len() - chosen.len());
+        assert_eq!(out, (rows.len() - chosen.len()) as u64);
         chosen
     }
 

