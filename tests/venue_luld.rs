@@ -91,6 +91,21 @@ fn a_reopening_without_a_print_ends_by_time() {
 }
 
 #[test]
+fn a_second_pause_lasts_as_long_as_the_first() {
+    let mut b = banded();
+    b.quote(0, 284.9, 300, 285.0, 300);
+    b.seconds(15 + 300);
+    b.trade(0, 285.0, 100);
+    b.quote(0, 270.0, 300, 270.7, 300);
+    b.seconds(15);
+    assert_eq!(halts(&mut b), [(1, 2), (1, 0), (1, 2)], "5 % below the reopening print");
+    b.seconds(299);
+    assert_eq!(halts(&mut b), [], "what the first reopening had left to wait ends nothing");
+    b.seconds(301);
+    assert_eq!(halts(&mut b), [(1, 0)]);
+}
+
+#[test]
 fn orders_never_trade_outside_the_bands() {
     let mut b = banded();
     b.quote(0, 314.0, 300, 316.0, 300);

@@ -300,6 +300,25 @@ proptest! {
     }
 }
 
+/// Clients modify orders by sending back what openOrder told them.
+#[test]
+fn an_echo_can_be_sent_back() {
+    let named = |kind: &str, clearing: &str| Order {
+        order_id: 7,
+        adjusted_order_type: kind.to_owned(),
+        delta_neutral_order_type: kind.to_owned(),
+        clearing_intent: clearing.to_owned(),
+        ..Order::default()
+    };
+    for version in [157, 178, 200, 202, 203, 226] {
+        let request = Request::PlaceOrder { contract: Contract::default(), order: named("None", "IB") };
+        let mut frame = Vec::new();
+        peer::encode_request_at(at(version), request, &mut frame).unwrap();
+        let plain = Request::PlaceOrder { contract: Contract::default(), order: named("", "") };
+        assert_eq!(Codec::new(at(version)).decode_body(&frame[4..]), Ok(plain), "{version}");
+    }
+}
+
 #[test]
 fn encodings_by_version() {
     let id = |version: i32, response: Response| {

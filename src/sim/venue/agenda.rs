@@ -31,6 +31,8 @@ pub(super) enum Task {
     LimitState { symbol: SymbolId, since: SessionTime },
     /// A volatility pause is over.
     Reopen { symbol: SymbolId },
+    /// A reopening that has waited for its print since then has waited long enough.
+    ReopenAnyway { symbol: SymbolId, since: SessionTime },
     /// What can be borrowed of a symbol has changed.
     Shortability { symbol: SymbolId },
     /// A look at the index that the market-wide breakers go by.

@@ -51,8 +51,8 @@ pub(super) struct Bands {
     grains: VecDeque<(i64, i64)>,
     grain_end: SessionTime,
     limit_since: Option<SessionTime>,
-    /// The pause is over and the reopening print is awaited.
-    pub(super) reopening: bool,
+    /// Since when the pause is over and the reopening print awaited.
+    pub(super) reopening: Option<SessionTime>,
 }
 
 impl Bands {
@@ -151,7 +151,7 @@ impl Core {
             return;
         }
         let market = &mut self.markets[event.symbol.index()];
-        if let (true, RawBody::Trade { price, size }) = (market.bands.reopening, event.body) {
+        if let (true, RawBody::Trade { price, size }) = (market.bands.reopening.is_some(), event.body) {
             return self.reopening_print(event.symbol, price, size.0);
         }
         let (lower, upper) = market.book.bands();
@@ -185,8 +185,16 @@ impl Core {
         if self.markets[symbol.index()].halted != 2 {
             return;
         }
-        self.markets[symbol.index()].bands.reopening = true;
-        self.agenda.add(self.now + PAUSE, Task::Halt { symbol, kind: 0 });
+        let since = self.now;
+        self.markets[symbol.index()].bands.reopening = Some(since);
+        self.agenda.add(since + PAUSE, Task::ReopenAnyway { symbol, since });
+    }
+
+    /// No print came: trading resumes without, unless it did in between.
+    pub(super) fn reopen_anyway(&mut self, symbol: SymbolId, since: SessionTime, out: &mut Vec<Outgoing>) {
+        if self.markets[symbol.index()].bands.reopening == Some(since) {
+            self.halt(symbol, 0, out);
+        }
     }
 
     /// Serves what waits for the reopening, best price first, and lets trading go on.

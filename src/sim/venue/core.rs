@@ -284,6 +284,7 @@ impl Core {
             Task::Slice { perm } => self.slice(perm),
             Task::LimitState { symbol, since } => self.pause(symbol, since, out),
             Task::Reopen { symbol } => self.reopen(symbol),
+            Task::ReopenAnyway { symbol, since } => self.reopen_anyway(symbol, since, out),
             Task::Breakers => self.look_at_index(out),
             Task::Shortability { symbol } => self.tell_shortability(symbol, out),
             Task::OcaReduce { perm, qty } => self.oca_reduce(perm, qty),

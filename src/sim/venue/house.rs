@@ -43,7 +43,7 @@ impl Core {
         if was == kind {
             return;
         }
-        market.bands.reopening = false;
+        market.bands.reopening = None;
         for (conn, req_id) in self.sessions.watchers(symbol) {
             let tick = Response::TickGeneric { req_id: *req_id, tick_type: HALTED, value: f64::from(kind) };
             answer(*conn, tick, out);

@@ -6,7 +6,7 @@ use super::fields::Fields;
 use super::order_parts::{adjusted, advisor, conditions, customer, hedge, not_held_and_algo, scale, short_sale};
 use super::requests::contract;
 use crate::sim::api::{Contract, Order};
-use crate::sim::wire::codec::order::USUAL_CLEARING;
+use crate::sim::wire::codec::order::{NONE, USUAL_CLEARING};
 
 /// Fields behind the message id.
 pub(super) fn place_order(f: &mut impl Fields, c: &mut Contract, o: &mut Order) {
@@ -53,6 +53,12 @@ pub(super) fn place_order(f: &mut impl Fields, c: &mut Contract, o: &mut Order) 
     f.flag(&mut o.discretionary_up_to_limit_price);
     f.flag(&mut o.use_price_mgmt_algo);
     tail(f, c, o);
+    // An order that is sent back as it was echoed names what it has none of.
+    for name in [&mut o.adjusted_order_type, &mut o.delta_neutral_order_type] {
+        if name == NONE {
+            name.clear();
+        }
+    }
 }
 
 /// From the action to hidden, with the legs of a combination.
