@@ -243,11 +243,12 @@ impl Core {
             list.extend(new_low.then(|| Tick::price(kind::LOW, low, None)));
             list.extend((first && open.is_some()).then(|| Tick::price(kind::OPEN, open, None)));
         }
-        let volume = rt_volume(update, self.sampler.mean_price(update.symbol));
         for (conn, req_id) in watchers {
             out.extend(list.iter().map(|t| Outgoing { conn: *conn, response: t.response(*req_id) }));
-            if let Some(t) = volume.as_ref().filter(|_| self.sessions.wants_rt_volume(*conn, *req_id)) {
-                answer(*conn, t.response(*req_id), out);
+            // Formatted only for those who ask: most lines do not.
+            if self.sessions.wants_rt_volume(*conn, *req_id) {
+                let tick = rt_volume(update, self.sampler.mean_price(update.symbol));
+                out.extend(tick.map(|t| Outgoing { conn: *conn, response: t.response(*req_id) }));
             }
         }
     }
