@@ -616,9 +616,16 @@ fn delayed_data_is_what_was_published_a_quarter_of_an_hour_ago() {
     assert_eq!(b.told(Request::ReqMarketDataType { market_data_type: 3 }), []);
     assert_eq!(codes(&b.told(Request::ReqMarketDataType { market_data_type: 5 })), [321]);
     let told = b.told(quotes(1, contract(AAPL), "233,236", false));
-    assert!(matches!(told[0], Response::TickReqParams { snapshot_permissions: 4, .. }), "{told:?}");
-    assert_eq!(told[1], Response::MarketDataType { req_id: 1, market_data_type: 3 });
-    assert_eq!(codes(&told), [10_167]);
+    // Recorded: who was refused before is told the type first, and not again that it is late.
+    assert_eq!(told[0], Response::MarketDataType { req_id: 1, market_data_type: 3 });
+    assert!(matches!(told[1], Response::TickReqParams { snapshot_permissions: 4, .. }), "{told:?}");
+    assert!(codes(&told).is_empty(), "{told:?}");
+    let mut fresh = entitled("C=delayed");
+    assert_eq!(fresh.told(Request::ReqMarketDataType { market_data_type: 3 }), []);
+    let first = fresh.told(quotes(1, contract(AAPL), "", false));
+    assert!(matches!(first[0], Response::TickReqParams { snapshot_permissions: 4, .. }), "{first:?}");
+    assert_eq!(first[1], Response::MarketDataType { req_id: 1, market_data_type: 3 });
+    assert_eq!(codes(&first), [10_167]);
     // The minutes of the morning until a quarter to ten.
     assert_eq!(kinds(&told), [46, 89, 72, 73, 74, 75, 76, 68, 88]);
     b.out.clear();

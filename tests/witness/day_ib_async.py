@@ -128,7 +128,8 @@ def main():
     check(mine == ["Cancelled"] * 3 + ["Filled"] * 2, f"completed orders: {mine}")
     say("completed", count=len(mine))
 
-    resting = ib.placeOrder(contract, LimitOrder("BUY", SHARES, away, tif="GTC", orderRef=f"{ref}-7"))
+    # Not the bracket's price: the referee takes the same order soon again for a mistake.
+    resting = ib.placeOrder(contract, LimitOrder("BUY", SHARES, round(away - 0.1, 2), tif="GTC", orderRef=f"{ref}-7"))
     wait(ib, "resting order", lambda: resting.orderStatus.status == "Submitted")
     ib.reqGlobalCancel()
     wait(ib, "global cancel", lambda: resting.orderStatus.status == "Cancelled")

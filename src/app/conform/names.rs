@@ -1,5 +1,8 @@
 //! The names of messages and fields: what a report shows, and the keys that transcripts of decoded fields use.
 
+/// Field names and their paths.
+type Names = &'static [(&'static str, &'static str)];
+
 /// Message name by id, as transcripts spell it.
 const MESSAGES: &[(i32, &str)] = &[
     (1, "tick_price"),
@@ -85,7 +88,7 @@ const ALIASES: &[(&str, i32)] = &[
 ];
 
 /// The contract's fields, below the message's own prefix.
-const CONTRACT: &[(&str, &str)] = &[
+const CONTRACT: Names = &[
     ("con_id", "1"),
     ("symbol", "2"),
     ("sec_type", "3"),
@@ -104,7 +107,7 @@ const CONTRACT: &[(&str, &str)] = &[
 const CONTRACTS: &[(i32, &str)] = &[(5, "2."), (7, "1."), (10, "2."), (11, "2."), (61, "2."), (71, "3."), (101, "1.")];
 
 /// Order fields, below the prefix of the order.
-const ORDER: &[(&str, &str)] = &[
+const ORDER: Names = &[
     ("client_id", "1"),
     ("order_id", "2"),
     ("perm_id", "3"),
@@ -152,7 +155,7 @@ const ORDER: &[(&str, &str)] = &[
 ];
 
 /// Order-state fields, below the prefix of the state.
-const STATE: &[(&str, &str)] = &[
+const STATE: Names = &[
     ("status", "1"),
     ("init_margin_before", "2"),
     ("maint_margin_before", "3"),
@@ -174,7 +177,7 @@ const STATE: &[(&str, &str)] = &[
 ];
 
 /// Fields of the messages themselves.
-const FIELDS: &[(i32, &[(&str, &str)])] = &[
+const FIELDS: &[(i32, Names)] = &[
     (1, &[("req_id", "1"), ("tick_type", "2"), ("field", "2"), ("price", "3"), ("size", "4"), ("attr_mask", "5")]),
     (2, &[("req_id", "1"), ("tick_type", "2"), ("field", "2"), ("size", "3")]),
     (
@@ -314,8 +317,7 @@ const FIELDS: &[(i32, &[(&str, &str)])] = &[
 ];
 
 /// Where orders and their states lie.
-const PARTS: &[(i32, &str, &[(&str, &str)])] =
-    &[(5, "3.", ORDER), (5, "4.", STATE), (101, "2.", ORDER), (101, "3.", STATE)];
+const PARTS: &[(i32, &str, Names)] = &[(5, "3.", ORDER), (5, "4.", STATE), (101, "2.", ORDER), (101, "3.", STATE)];
 
 /// A message's name.
 pub(super) fn message(id: i32) -> String {

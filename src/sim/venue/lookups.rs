@@ -150,7 +150,7 @@ impl Core {
                 model: String::new(),
                 key: key.into(),
                 value,
-                currency: currency.into(),
+                currency,
             };
             answer(conn, Response::Lookup(row), out);
         }
