@@ -228,7 +228,6 @@ fn models_and_runtime_are_checked_before_anything_connects() {
     let without = scratch.path("without");
     copy_folder(&shipped, &without);
     std::fs::remove_file(without.join("mlp.onnx")).unwrap();
-    contains(&scratch.refusal(&mut run(&without)), &["model mlp (mlp.onnx)", "can't be read", "version control"]);
 
     let flipped = scratch.path("flipped");
     copy_folder(&shipped, &flipped);
@@ -236,13 +235,20 @@ fn models_and_runtime_are_checked_before_anything_connects() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(flipped.join("mlp.onnx"), bytes).unwrap();
-    contains(&scratch.refusal(&mut run(&flipped)), &["model mlp (mlp.onnx)", "SHA-256", "version control"]);
     for (folder, word) in [(&without, "can't be read"), (&flipped, "SHA-256")] {
         let mut command = verify(folder);
         contains(&scratch.refusal(&mut command), &["some models failed", "version control"]);
         let told = scratch.start(&mut command).end().printed;
-        let bad: Vec<&str> = told.lines().filter(|l| l.starts_with("BAD")).collect();
+        let bad: Vec<&str> = told.lines().filter(|l| l.starts_with("QUARANTINED")).collect();
         assert!(matches!(bad.as_slice(), [one] if one.contains("mlp") && one.contains(word)), "{told}");
+    }
+    // One bad model is quarantined and a session goes on; a zoo that contradicts itself is refused.
+    let lies = scratch.path("lies");
+    copy_folder(&shipped, &lies);
+    let manifest = std::fs::read_to_string(lies.join("manifest.json")).unwrap();
+    std::fs::write(lies.join("manifest.json"), manifest.replacen("\"format\": 2", "\"format\": 1", 1)).unwrap();
+    for command in [&mut run(&lies), &mut verify(&lies)] {
+        contains(&scratch.refusal(command), &["format 1 is unknown", "train the zoo"]);
     }
     assert!(!scratch.path("run").exists(), "a refused session made a journal");
 }

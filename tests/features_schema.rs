@@ -28,7 +28,9 @@ fn the_shipped_zoo_was_trained_on_this_schema_and_on_no_quote_column() {
     let manifest: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert_eq!(manifest["feature_schema"]["hash"], schema::hash());
     for model in manifest["models"].as_array().unwrap() {
-        for input in model["inputs"].as_array().unwrap() {
+        // A score of another family is made of such columns itself.
+        let inputs = model["inputs"].as_array().unwrap().iter();
+        for input in inputs.filter(|i| !i.as_str().unwrap().starts_with("z:")) {
             let index = schema::index_of(input.as_str().unwrap()).unwrap();
             assert_eq!(schema::source(index), Source::Bar, "{} reads {input}", model["name"]);
         }

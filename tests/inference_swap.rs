@@ -37,6 +37,14 @@ fn copy() -> tempfile::TempDir {
     dir
 }
 
+/// Name and file of the zoo's first model.
+fn first_model(dir: &Path) -> (String, std::path::PathBuf) {
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.join("manifest.json")).unwrap()).unwrap();
+    let text = |key: &str| manifest["models"][0][key].as_str().unwrap().to_owned();
+    (text("name"), dir.join(text("file")))
+}
+
 /// Changes the copied manifest.
 fn edit(dir: &Path, change: impl FnOnce(&mut serde_json::Value)) {
     let path = dir.join("manifest.json");
@@ -81,13 +89,14 @@ fn a_changed_folder_is_taken_over_when_it_is_whole_and_refused_when_it_is_not() 
     let before = pass(&mut stage);
     assert!(watch.quorum_holds() && before.prediction(0, Family::Mlp, Horizon::M5).is_finite());
 
-    let good = std::fs::read(dir.path().join("mlp.onnx")).unwrap();
-    std::fs::write(dir.path().join("mlp.onnx"), b"half a copy").unwrap();
+    let (name, file) = first_model(dir.path());
+    let good = std::fs::read(&file).unwrap();
+    std::fs::write(&file, b"half a copy").unwrap();
     let said = news(&mut watch, &mut stage);
-    assert!(said.contains("is refused, the old one goes on") && said.contains("model mlp"), "{said}");
+    assert!(said.contains("is refused, the old one goes on") && said.contains(&format!("model {name}")), "{said}");
     assert_eq!(stage.stats().swaps, 0);
 
-    std::fs::write(dir.path().join("mlp.onnx"), good).unwrap();
+    std::fs::write(&file, good).unwrap();
     edit(dir.path(), |m| {
         m["zoo"] = "the next one".into();
         m["calibration"]["5"]["slope"] = 0.5.into();
@@ -131,10 +140,12 @@ fn without_its_quorum_the_session_observes_and_with_it_a_bad_model_is_left_away(
         return;
     }
     let dir = copy();
-    std::fs::write(dir.path().join("lightgbm_m5.onnx"), b"damaged").unwrap();
+    std::fs::write(first_model(dir.path()).1, b"damaged").unwrap();
+    edit(dir.path(), |m| m["quorum"] = serde_json::json!({"5": 2, "10": 2, "15": 2, "30": 2, "60": 2}));
     let (orders, journal) = orders_with(dir.path());
     assert!(orders > 0 && !journal.contains("mode"), "two families are enough: {orders} orders");
-    std::fs::write(dir.path().join("mlp.onnx"), b"damaged").unwrap();
+    // All sixteen are more than there are with one model damaged.
+    edit(dir.path(), |m| m["quorum"]["5"] = 16.into());
     let (orders, journal) = orders_with(dir.path());
     assert_eq!(orders, 0, "observing sends nothing");
     assert!(journal.lines().any(|l| l.contains("mode 2")), "the journal says so");
