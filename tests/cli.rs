@@ -146,7 +146,7 @@ fn a_gateway_that_can_t_serve_says_why() {
         (busy.as_str(), ["the port is in use", "port 0"]),
         ("--listen=here", ["cannot listen on here", "127.0.0.1:4002"]),
         ("--data=/nowhere/day.csv.gz", ["no market data at /nowhere/day.csv.gz", "*.csv.gz"]),
-        (&file(&scratch.path("")), ["no market data at", "*.csv.gz"]),
+        (&file(&scratch.path("")), ["session.json describes no recording", "PREFIX of tick files"]),
         (&file(&not_gzip), ["text.csv.gz can't be read", "complete gzip file"]),
         (&file(&torn), ["torn.csv.gz can't be read", "complete gzip file"]),
         (&file(&odd), ["odd.csv.gz, line 2", "fix or remove the line"]),

@@ -430,7 +430,9 @@ fn days() -> Vec<(&'static str, Check)> {
             wide && count(h, "parameters 901 IEX") == 1 && count(clean, "parameters 901 IEX") == 0
         }),
         ("no-borrow", |h, clean, _| {
-            let none = count(h, "tick 901 46 0") == count(h, "tick 901 46") && count(h, "size 901 89 0") == 1;
+            let none = count(h, "tick 901 46 0") == count(h, "tick 901 46")
+                && count(h, "size 901 89 0") == count(h, "size 901 89")
+                && count(h, "size 901 89") > 0;
             none && count(clean, "tick 901 46 3") > 0
         }),
         ("utc-execution-time", |h, clean, _| {

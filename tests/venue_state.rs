@@ -106,7 +106,7 @@ fn the_same_day_goes_on_and_what_time_brought_has_happened() {
         "order 4 ended while nobody was there"
     );
     let next = b.venue.state();
-    assert_eq!(serde_json::to_value(&next).unwrap()["highest"], serde_json::json!([[1, 5]]));
+    assert_eq!(serde_json::to_value(&next).unwrap()["small"]["highest"], serde_json::json!([[1, 5]]));
     b.ask(1, Request::ReqExecutions { req_id: 7, filter: ExecutionFilter::default() });
     assert_eq!(b.words().iter().filter(|w| w.starts_with("exec 7")).count(), 2);
     b.ask(1, Request::ReqPositions);

@@ -12,6 +12,7 @@
     reason = "shared by test programs that each use a part; a process is waited for"
 )]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -478,6 +479,9 @@ impl Raw {
     /// All open orders as (order id, quantity).
     pub fn open_orders(&mut self) -> Vec<(i64, String)> {
         let rows = self.list(ALL_OPEN_ORDERS, OPEN_ORDER, OPEN_ORDER_END);
-        rows.iter().map(|f| (f.int(1).unwrap_or(0), f.part(3).and_then(|o| o.text(6)).unwrap_or_default())).collect()
+        // An order may be told more than once, by the list and by what happens meanwhile: its last word counts.
+        let quantity = |f: &Frame| f.part(3).and_then(|o| o.text(6)).unwrap_or_default();
+        let orders: BTreeMap<i64, String> = rows.iter().map(|f| (f.int(1).unwrap_or(0), quantity(f))).collect();
+        orders.into_iter().collect()
     }
 }

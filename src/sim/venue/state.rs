@@ -43,9 +43,18 @@ pub struct VenueState {
     account: String,
     /// The session's New York date.
     date: Date,
+    start_cash: Money,
+    small: Small,
+    positions: Vec<(String, Position)>,
+    orders: Vec<(String, Record)>,
+    fills: Vec<(String, Fill)>,
+}
+
+/// What of a state is told whole with every change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Small {
     now: SessionTime,
     cash: Money,
-    start_cash: Money,
     commissions: Money,
     settled: Money,
     borrow_fees: Money,
@@ -53,13 +62,10 @@ pub struct VenueState {
     day_trades: Vec<(u32, i64)>,
     opened_today: Vec<(String, i64)>,
     efficiency: Efficiency,
-    positions: Vec<(String, Position)>,
-    orders: Vec<(String, Record)>,
     /// (client id, highest order id it used).
     highest: Vec<(i32, i32)>,
     next_perm: i64,
     executions_ever: usize,
-    fills: Vec<(String, Fill)>,
     /// Names whose short-sale restriction was triggered this day.
     restricted: Vec<String>,
 }
@@ -67,18 +73,12 @@ pub struct VenueState {
 /// What changed of a [`VenueState`]: everything small, and of the rest what is new.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StateChange {
-    now: SessionTime,
-    cash: Money,
-    commissions: Money,
+    small: Small,
     positions: Vec<(String, Position)>,
     orders: Vec<(String, Record)>,
-    highest: Vec<(i32, i32)>,
-    next_perm: i64,
-    executions_ever: usize,
     /// The place of the first of `fills`: a correction may have changed the last one that was told.
     fills_from: usize,
     fills: Vec<(String, Fill)>,
-    restricted: Vec<String>,
 }
 
 /// What of the state was told already.
@@ -108,7 +108,7 @@ pub enum StateError {
 impl VenueState {
     /// The session time of the last write.
     pub fn now(&self) -> SessionTime {
-        self.now
+        self.small.now
     }
 
     /// The session's New York date.
@@ -118,10 +118,7 @@ impl VenueState {
 
     /// Takes in what changed since.
     pub fn apply(&mut self, change: StateChange) {
-        let StateChange { now, cash, commissions, highest, next_perm, executions_ever, restricted, .. } = change;
-        (self.now, self.cash, self.commissions) = (now, cash, commissions);
-        (self.highest, self.next_perm, self.executions_ever) = (highest, next_perm, executions_ever);
-        self.restricted = restricted;
+        self.small = change.small;
         for (name, position) in change.positions {
             match self.positions.iter_mut().find(|(n, _)| *n == name) {
                 Some((_, p)) => *p = position,
@@ -179,12 +176,12 @@ impl Venue {
             return Err(StateError::Later(state.date, date));
         }
         if next_trading_day(state.date) == Some(date) {
-            config.restricted.extend(state.restricted.iter().cloned());
+            config.restricted.extend(state.small.restricted.iter().cloned());
         }
         let mut venue = Self::new(config, source, seed);
         // What the market did before the last write was lived through already.
         let mut nobody = Vec::new();
-        venue.core.advance(state.now, &mut nobody);
+        venue.core.advance(state.small.now, &mut nobody);
         venue.core.load(state, date)?;
         let (cash, commissions, positions) = crate::sim::referee::MarketFacts::booked(&venue.core);
         venue.referee.resume(cash, commissions, positions);
@@ -209,21 +206,27 @@ impl Core {
             layout: LAYOUT,
             account: self.config.account.clone(),
             date: Date::new_york(self.source.hours().open),
+            start_cash: self.account.start_cash,
+            small: self.small(),
+            positions: self.account.positions.iter().map(|(s, p)| (self.name(*s), *p)).collect(),
+            orders: self.orders.all().map(|r| (self.name(r.symbol), r.clone())).collect(),
+            fills: self.fills.iter().map(|f| (self.name(f.symbol), f.clone())).collect(),
+        }
+    }
+
+    fn small(&self) -> Small {
+        Small {
             now: self.now,
             cash: self.account.cash,
-            start_cash: self.account.start_cash,
             commissions: self.account.commissions,
             settled: self.account.settled,
             borrow_fees: self.account.borrow_fees,
             day_trades: self.account.day_trades.clone(),
             opened_today: self.account.opened_today.iter().map(|(s, n)| (self.name(*s), *n)).collect(),
             efficiency: self.efficiency,
-            positions: self.account.positions.iter().map(|(s, p)| (self.name(*s), *p)).collect(),
-            orders: self.orders.all().map(|r| (self.name(r.symbol), r.clone())).collect(),
             highest: self.orders.highest(),
             next_perm: self.orders.next_perm(),
             executions_ever: self.executions_ever,
-            fills: self.fills.iter().map(|f| (self.name(f.symbol), f.clone())).collect(),
             restricted: self.restricted_today().collect(),
         }
     }
@@ -236,21 +239,15 @@ impl Core {
         told.positions.clone_from(&self.account.positions);
         told.fills = self.fills.len();
         StateChange {
-            now: self.now,
-            cash: self.account.cash,
-            commissions: self.account.commissions,
+            small: self.small(),
             positions,
             orders: orders
                 .into_iter()
                 .filter_map(|p| self.orders.get(p))
                 .map(|r| (self.name(r.symbol), r.clone()))
                 .collect(),
-            highest: self.orders.highest(),
-            next_perm: self.orders.next_perm(),
-            executions_ever: self.executions_ever,
             fills_from,
             fills,
-            restricted: self.restricted_today().collect(),
         }
     }
 
@@ -290,22 +287,26 @@ impl Core {
                 self.fills.push(f);
             }
         }
-        let opened =
-            state.opened_today.iter().map(|(name, n)| Ok((find(name)?, *n))).collect::<Result<_, StateError>>()?;
-        (self.account.cash, self.account.commissions) = (state.cash, state.commissions);
-        self.account.start_cash = if same_day { state.start_cash } else { state.cash };
-        self.account.settled = if same_day { state.settled } else { state.cash };
-        self.account.borrow_fees = state.borrow_fees;
+        let opened = state
+            .small
+            .opened_today
+            .iter()
+            .map(|(name, n)| Ok((find(name)?, *n)))
+            .collect::<Result<_, StateError>>()?;
+        (self.account.cash, self.account.commissions) = (state.small.cash, state.small.commissions);
+        self.account.start_cash = if same_day { state.start_cash } else { state.small.cash };
+        self.account.settled = if same_day { state.small.settled } else { state.small.cash };
+        self.account.borrow_fees = state.small.borrow_fees;
         self.account.opened_today = if same_day { opened } else { BTreeMap::new() };
-        self.efficiency = if same_day { state.efficiency } else { Efficiency::default() };
-        self.carry_day_trades(state.day_trades, date);
+        self.efficiency = if same_day { state.small.efficiency } else { Efficiency::default() };
+        self.carry_day_trades(state.small.day_trades, date);
         if !same_day {
             self.charge_borrow(days_between(state.date, date));
             self.account.start_cash = self.account.cash;
             self.account.settled = self.account.cash;
         }
-        self.executions_ever = state.executions_ever;
-        self.orders.resume(state.next_perm, &state.highest);
+        self.executions_ever = state.small.executions_ever;
+        self.orders.resume(state.small.next_perm, &state.small.highest);
         for r in orders {
             self.resume_order(r);
         }
