@@ -240,6 +240,39 @@ fn nothing_is_sent_before_reconciliation_and_arming() {
 }
 
 #[test]
+fn a_quorum_that_is_back_loosens_nothing_that_another_cause_tightened() {
+    let mut rig = Rig::ready(1, config());
+    let modes = |rig: &Rig| {
+        let modes = rig.facts.iter().filter_map(|f| if let Fact::Mode { mode, .. } = f { Some(*mode) } else { None });
+        modes.collect::<Vec<_>>()
+    };
+    let mut want = Vec::new();
+    for (control, change) in [
+        (Control::Quorum { holds: true }, None),
+        (Control::Quorum { holds: false }, Some(Mode::Observe)),
+        (Control::Mode(Mode::Degraded), None),
+        (Control::Quorum { holds: true }, Some(Mode::Degraded)),
+        (Control::Quorum { holds: false }, Some(Mode::Observe)),
+        (Control::Mode(Mode::Emergency), Some(Mode::Emergency)),
+        (Control::Quorum { holds: true }, None),
+        (Control::Quorum { holds: false }, None),
+        (Control::Mode(Mode::Live), Some(Mode::Observe)),
+    ] {
+        rig.feed(RoutingIn::Control(control));
+        want.extend(change);
+        assert_eq!(modes(&rig), want, "after {control:?}");
+    }
+    rig.target(0, 100, Cause::Enter);
+    assert!(rig.broker().writes.is_empty(), "observing opens nothing");
+    rig.feed(RoutingIn::Control(Control::Quorum { holds: true }));
+    rig.settle();
+    rig.target(0, 200, Cause::Enter);
+    rig.settle();
+    assert_eq!(modes(&rig).last(), Some(&Mode::Live));
+    assert!(!rig.broker().writes.is_empty(), "and with the cause gone it trades");
+}
+
+#[test]
 fn a_lost_order_is_abandoned_only_by_two_rounds_of_proof() {
     let mut rig = Rig::ready(1, config());
     rig.broker().swallow = true;
