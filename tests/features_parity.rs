@@ -44,7 +44,6 @@ fn a_real_day_live_and_exported_gives_the_same_bytes() {
     let Some(folder) = data() else { return };
     let options = MarketOptions { date: DAY, ..MarketOptions::default() };
     let source = BarMarket::open(&folder.join("2026-04-14.csv.gz"), &options).unwrap();
-    let hours = source.hours();
     let ids: BTreeMap<String, SymbolId> = source.references().iter().map(|r| (r.symbol.clone(), r.id)).collect();
 
     let live = watch(source, Sampling::Ib { seed: 7 }).unwrap();

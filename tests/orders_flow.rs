@@ -7,7 +7,7 @@ use ibkr_trader::clock::SECOND;
 use ibkr_trader::domain::{ClientId, ConnEpoch, Money, OrderId, OrderKind, PermId, Price, Qty, Side, SymbolId, Tif};
 use ibkr_trader::message::*;
 use ibkr_trader::routing::orders::State;
-use ibkr_trader::routing::{Alert, Control, DisarmReason, Fact, Reject, RoutingIn};
+use ibkr_trader::routing::{Alert, Control, DisarmReason, Fact, Mode, Reject, RoutingIn};
 use orders_support::*;
 
 #[test]
