@@ -9,6 +9,7 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ibkr_trader::app::skew::{SkewReport, measure};
+use ibkr_trader::app::skew_figures::difference;
 use ibkr_trader::features::schema;
 
 const NAMES: [(&str, i64); 3] = [("AAA", 5_000), ("BBB", 12_000), ("CCC", 3_300)];
@@ -112,4 +113,28 @@ fn a_folder_without_ticks_is_one_sentence() {
     let root = tempfile::tempdir().unwrap();
     let why = format!("{:#}", measure(root.path(), 1).unwrap_err());
     assert!(why.contains("holds no tick files, YYYYMMDD_SYMBOL.csv.gz"), "{why}");
+}
+
+#[test]
+fn equal_rows_are_equal_and_what_one_side_lacks_is_not() {
+    let same = difference("x", &[(1.0, 1.0), (2.0, 2.0), (3.0, 3.0), (f64::NAN, f64::NAN)]);
+    assert_eq!((same.known, same.in_both, same.equal), (3, 3, 1.0));
+    assert!((same.rank_correlation.unwrap() - 1.0).abs() < 1e-12);
+    assert_eq!((same.median_sd, same.p99_sd), (Some(0.0), Some(0.0)));
+    let lacking = difference("x", &[(1.0, 1.0), (2.0, f64::NAN), (f64::NAN, 3.0), (4.0, 4.0)]);
+    assert_eq!((lacking.known, lacking.in_both, lacking.equal), (4, 2, 0.5));
+}
+
+#[test]
+fn the_size_is_in_deviations_and_ties_share_their_mean_rank() {
+    // The first measurement's deviation is 1, the differences are 0, 0, 0, 2.
+    let d = difference("x", &[(-1.0, -1.0), (1.0, 1.0), (-1.0, -1.0), (1.0, 3.0)]);
+    assert_eq!((d.median_sd, d.p99_sd, d.equal), (Some(0.0), Some(2.0), 0.75));
+    // Ranks 2½, 0, 2½, 1 and 3, 0, 2, 1: covariance 4.5, variances 4.5 and 5.
+    let tied = difference("x", &[(5.0, 4.0), (1.0, 1.0), (5.0, 3.0), (2.0, 2.0)]);
+    assert!((tied.rank_correlation.unwrap() - 0.9_f64.sqrt()).abs() < 1e-12);
+    let reversed = difference("x", &[(1.0, 9.0), (2.0, 8.0), (3.0, 1.0)]);
+    assert!((reversed.rank_correlation.unwrap() + 1.0).abs() < 1e-12);
+    let constant = difference("x", &[(1.0, 1.0), (1.0, 1.0)]);
+    assert_eq!((constant.rank_correlation, constant.median_sd, constant.equal), (None, None, 1.0));
 }

@@ -127,30 +127,3 @@ fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
     let spread = deviation(a) * deviation(b);
     (spread > 0.0).then(|| together / spread)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_rows_are_equal_and_what_one_side_lacks_is_not() {
-        let same = difference("x", &[(1.0, 1.0), (2.0, 2.0), (3.0, 3.0), (f64::NAN, f64::NAN)]);
-        assert_eq!((same.known, same.in_both, same.equal), (3, 3, 1.0));
-        assert!((same.rank_correlation.unwrap() - 1.0).abs() < 1e-12);
-        assert_eq!((same.median_sd, same.p99_sd), (Some(0.0), Some(0.0)));
-        let lacking = difference("x", &[(1.0, 1.0), (2.0, f64::NAN), (f64::NAN, 3.0), (4.0, 4.0)]);
-        assert_eq!((lacking.known, lacking.in_both, lacking.equal), (4, 2, 0.5));
-    }
-
-    #[test]
-    fn the_size_is_in_deviations_and_the_rank_takes_ties_by_their_mean() {
-        // The first measurement's deviation is 1, the differences are 0, 0, 0, 2.
-        let d = difference("x", &[(-1.0, -1.0), (1.0, 1.0), (-1.0, -1.0), (1.0, 3.0)]);
-        assert_eq!((d.median_sd, d.p99_sd, d.equal), (Some(0.0), Some(2.0), 0.75));
-        assert_eq!(ranks(&[5.0, 1.0, 5.0, 2.0]), [2.5, 0.0, 2.5, 1.0]);
-        let reversed = difference("x", &[(1.0, 9.0), (2.0, 8.0), (3.0, 1.0)]);
-        assert!((reversed.rank_correlation.unwrap() + 1.0).abs() < 1e-12);
-        let constant = difference("x", &[(1.0, 1.0), (1.0, 1.0)]);
-        assert_eq!((constant.rank_correlation, constant.median_sd, constant.equal), (None, None, 1.0));
-    }
-}
