@@ -6,7 +6,7 @@ mod inference_support;
 
 use std::path::Path;
 
-use ibkr_trader::app::backtest::play;
+use ibkr_trader::app::backtest::{Played, Successor, play_and_swap};
 use ibkr_trader::app::cli::SettingsArgs;
 use ibkr_trader::app::load;
 use ibkr_trader::app::zoo::Zoo;
@@ -122,16 +122,42 @@ fn a_changed_folder_is_taken_over_when_it_is_whole_and_refused_when_it_is_not() 
     assert_eq!(bits(&before), bits(&after), "the same models give the same scores");
 }
 
-/// Orders that a lockstep session sends with the zoo of a folder.
-fn orders_with(dir: &Path) -> (u64, String) {
+/// A lockstep session with the zoo of a folder, whose successor comes under way.
+fn session_with(dir: &Path, minutes: i64, successor: Option<Successor>) -> Played {
     let args = SettingsArgs { config: root().join("config/default.toml"), profile: vec![], set: vec![] };
     let mut settings = load::settings(&args, &[&root().join("config/demo.toml")]).unwrap();
-    settings.demo.minutes = 12;
+    settings.demo.minutes = minutes;
     settings.session.flat_before_end_min = 3;
     let options = MarketOptions { symbols: 20, ..MarketOptions::default() };
     let zoo = Zoo::load(dir).unwrap();
-    let played = play(&settings, zoo, market::open(None, &options).unwrap(), Group::poll).unwrap();
+    play_and_swap(&settings, zoo, market::open(None, &options).unwrap(), Group::poll, successor).unwrap()
+}
+
+/// Orders that such a session sends, and its journal.
+fn orders_with(dir: &Path) -> (u64, String) {
+    let played = session_with(dir, 12, None);
     (played.totals.orders_sent, played.journal)
+}
+
+#[test]
+fn a_good_zoo_that_takes_over_ends_the_observing_of_one_without_its_quorum() {
+    if runtime().is_none() {
+        return;
+    }
+    let (bad, good) = (copy(), copy());
+    std::fs::write(first_model(bad.path()).1, b"damaged").unwrap();
+    edit(bad.path(), |m| m["quorum"]["5"] = 16.into());
+    let successor = || Some(Successor { zoo: Zoo::load(good.path()).unwrap(), after_min: 8 });
+    let played = session_with(bad.path(), 24, successor());
+    let said = played.notes.join("; ");
+    assert!(
+        said.contains("observing only") && said.contains("was replaced") && said.contains("quorum of families again")
+    );
+    let place = |what: &str| played.journal.lines().position(|l| l.contains(what)).expect(what);
+    let places = [" mode 2", ": NotArmed", " mode 0", " intent "].map(place);
+    assert!(places.is_sorted(), "observes, refuses, lives, trades: lines {places:?}");
+    assert!(played.totals.orders_sent > 0);
+    assert!(session_with(bad.path(), 24, successor()).journal == played.journal, "the same again, byte for byte");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use ibkr_trader::clock::SECOND;
 use ibkr_trader::domain::{ClientId, ConnEpoch, Money, OrderId, OrderKind, PermId, Price, Qty, Side, SymbolId, Tif};
 use ibkr_trader::message::*;
 use ibkr_trader::routing::orders::State;
-use ibkr_trader::routing::{Alert, Control, DisarmReason, Fact, Reject, RoutingIn};
+use ibkr_trader::routing::{Alert, Control, DisarmReason, Fact, Mode, Reject, RoutingIn};
 use orders_support::*;
 
 #[test]
@@ -237,6 +237,39 @@ fn nothing_is_sent_before_reconciliation_and_arming() {
     rig.target(0, 100, Cause::Enter);
     assert_eq!(rig.rejects().last(), Some(&Reject::NotArmed));
     assert!(rig.broker().writes.is_empty());
+}
+
+#[test]
+fn a_quorum_that_is_back_loosens_nothing_that_another_cause_tightened() {
+    let mut rig = Rig::ready(1, config());
+    let modes = |rig: &Rig| {
+        let modes = rig.facts.iter().filter_map(|f| if let Fact::Mode { mode, .. } = f { Some(*mode) } else { None });
+        modes.collect::<Vec<_>>()
+    };
+    let mut want = Vec::new();
+    for (control, change) in [
+        (Control::Quorum { holds: true }, None),
+        (Control::Quorum { holds: false }, Some(Mode::Observe)),
+        (Control::Mode(Mode::Degraded), None),
+        (Control::Quorum { holds: true }, Some(Mode::Degraded)),
+        (Control::Quorum { holds: false }, Some(Mode::Observe)),
+        (Control::Mode(Mode::Emergency), Some(Mode::Emergency)),
+        (Control::Quorum { holds: true }, None),
+        (Control::Quorum { holds: false }, None),
+        (Control::Mode(Mode::Live), Some(Mode::Observe)),
+    ] {
+        rig.feed(RoutingIn::Control(control));
+        want.extend(change);
+        assert_eq!(modes(&rig), want, "after {control:?}");
+    }
+    rig.target(0, 100, Cause::Enter);
+    assert!(rig.broker().writes.is_empty(), "observing opens nothing");
+    rig.feed(RoutingIn::Control(Control::Quorum { holds: true }));
+    rig.settle();
+    rig.target(0, 200, Cause::Enter);
+    rig.settle();
+    assert_eq!(modes(&rig).last(), Some(&Mode::Live));
+    assert!(!rig.broker().writes.is_empty(), "and with the cause gone it trades");
 }
 
 #[test]

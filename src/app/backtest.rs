@@ -32,7 +32,7 @@ use crate::pipeline::group::Group;
 use crate::pipeline::ring::{Rx, Tx};
 use crate::pipeline::wiring::{Outside, wire};
 use crate::pipeline::{GRID, GroupSpec, StageName, Topology, Wait};
-use crate::routing::{Command, Control, DisarmReason, Fact, Mode, ReconcileQuery};
+use crate::routing::{Command, Control, DisarmReason, Fact, ReconcileQuery};
 use crate::sim::market::MarketSource;
 use crate::sim::referee::Audit;
 use crate::sim::venue::VenueConfig;
@@ -81,6 +81,8 @@ pub struct Played {
     pub book: DayBook,
     /// The referee's audit.
     pub audit: Audit,
+    /// Sentences for the reader.
+    pub notes: Vec<String>,
     instruments: Vec<Instrument>,
     decisions: u64,
     latency: LatencyRecorder,
@@ -101,7 +103,7 @@ impl Played {
             view: &self.view,
             book: Some(&self.book),
             audit: Some(&audit),
-            notes: vec!["lockstep: the clock is virtual, so no latency is measured".into()],
+            notes: self.notes.clone(),
         };
         ending.summary()
     }
@@ -115,6 +117,28 @@ pub type Poll = fn(&mut Group<VirtualClock>) -> usize;
 /// # Errors
 /// A stage can't be built, the journal fails, or an instant does not come to rest.
 pub fn play(settings: &Settings, zoo: Zoo, source: Box<dyn MarketSource>, poll: Poll) -> Result<Played> {
+    play_and_swap(settings, zoo, source, poll, None)
+}
+
+/// A zoo that takes over under way.
+pub struct Successor {
+    /// The zoo.
+    pub zoo: Zoo,
+    /// Minutes of the session after which it is offered.
+    pub after_min: i64,
+}
+
+/// As [`play`]; another zoo takes over under way, at an instant of the session, so that the bytes stay the same.
+///
+/// # Errors
+/// As [`play`], or the successor fails a check.
+pub fn play_and_swap(
+    settings: &Settings,
+    zoo: Zoo,
+    source: Box<dyn MarketSource>,
+    poll: Poll,
+    successor: Option<Successor>,
+) -> Result<Played> {
     let mut settings = settings.clone();
     settings.broker.account = ACCOUNT.into();
     let config = VenueConfig { account: ACCOUNT.into(), ..VenueConfig::default() };
@@ -122,6 +146,7 @@ pub fn play(settings: &Settings, zoo: Zoo, source: Box<dyn MarketSource>, poll: 
     let seed = settings.demo.seed;
     let bridge = Bridge::open(config, source, seed, settings.broker.volume_unit_shares);
     let mut lockstep = Lockstep::new(&settings, zoo, bridge, poll)?;
+    lockstep.successor = successor;
     let end = lockstep.plan.end;
     lockstep.start(history)?;
     lockstep.run_until(end)?;
@@ -153,8 +178,12 @@ struct Lockstep {
     view: BrokerView,
     counters: Arc<Counters>,
     open_orders: BTreeSet<OrderId>,
-    /// Read at the start only: a folder that changes under way must not change the bytes.
+    /// Its folder is read at the start only: one that changes under way must not change the bytes.
     zoo: ZooWatch,
+    successor: Option<Successor>,
+    /// What routing knows of the zoo's quorum.
+    quorum_told: bool,
+    notes: Vec<String>,
 }
 
 impl Lockstep {
@@ -198,6 +227,9 @@ impl Lockstep {
             counters,
             open_orders: BTreeSet::new(),
             zoo,
+            successor: None,
+            quorum_told: true,
+            notes: vec!["lockstep: the clock is virtual, so no latency is measured".into()],
         })
     }
 
@@ -212,11 +244,24 @@ impl Lockstep {
         for kind in FINAL_LISTS {
             self.bridge.ask(now, kind);
         }
-        if !self.zoo.quorum_holds() {
-            self.control(Control::Mode(Mode::Observe))?;
-        }
+        self.watch_zoo(now)?;
         self.control(Control::Arm)?;
         self.next_timer = now.floor_to(GRID) + GRID;
+        Ok(())
+    }
+
+    /// What the supervisor does for a zoo, once a step of the grid.
+    fn watch_zoo(&mut self, now: SessionTime) -> Result<()> {
+        let start = self.plan_start();
+        if let Some(next) = self.successor.take_if(|s| now >= start + s.after_min * MINUTE) {
+            self.zoo.offer(next.zoo, &self.clock)?;
+        }
+        self.notes.extend(self.zoo.look_inside());
+        let holds = self.zoo.quorum_holds();
+        if holds != self.quorum_told {
+            self.control(Control::Quorum { holds })?;
+            self.quorum_told = holds;
+        }
         Ok(())
     }
 
@@ -239,6 +284,7 @@ impl Lockstep {
             }
             if now > self.next_timer {
                 self.next_timer = self.next_timer + GRID;
+                self.watch_zoo(now)?;
             }
             self.clock.advance_to(now);
             self.instant(now)?;
@@ -356,6 +402,7 @@ impl Lockstep {
             totals,
             book,
             audit,
+            notes: self.notes,
             instruments,
             decisions,
             latency,

@@ -148,4 +148,6 @@ pub enum ModelsCommand {
     },
     /// Measure what a pass over all models costs on one pinned core.
     Bench(super::zoo_bench::BenchArgs),
+    /// Measure on real ticks what 250 ms sampling does to the features.
+    Skew(super::skew::SkewArgs),
 }

@@ -18,6 +18,8 @@ pub mod report;
 pub mod run;
 pub mod session;
 pub mod sinks;
+pub mod skew;
+pub mod skew_figures;
 pub mod stages;
 mod state_file;
 pub mod train_export;
@@ -76,6 +78,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Models(args) => match args.command {
             cli::ModelsCommand::Verify { folder } => zoo::verify(&folder),
             cli::ModelsCommand::Bench(args) => zoo_bench::run(&args),
+            cli::ModelsCommand::Skew(args) => skew::run(&args),
         },
     }
 }

@@ -31,7 +31,7 @@ use crate::pipeline::group::Group;
 use crate::pipeline::ring::{Rx, Tx};
 use crate::pipeline::shell::Shell;
 use crate::pipeline::wiring::{Outside, wire};
-use crate::routing::{Control, DisarmReason, Mode, ReconcileQuery, Reject};
+use crate::routing::{Control, DisarmReason, ReconcileQuery, Reject};
 use crate::telemetry::{Counters, LatencyRecorder};
 
 /// How often the supervisor looks, wall time.
@@ -147,7 +147,7 @@ pub fn run(settings: &Settings, options: &SessionOptions) -> Result<SessionEnd> 
         notes: Vec::new(),
         told_poison: false,
         zoo: zoo_watch,
-        observing: false,
+        quorum_told: true,
         learns,
     };
     let failure = supervisor.trade(&broker);
@@ -170,7 +170,8 @@ struct Supervisor<'a> {
     notes: Vec<String>,
     told_poison: bool,
     zoo: ZooWatch,
-    observing: bool,
+    /// What routing knows of the zoo's quorum.
+    quorum_told: bool,
     learns: Option<LearnedKey>,
 }
 
@@ -215,14 +216,16 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Says what is new of the zoo. Without its quorum the session observes: routing sends cancels and reductions only.
+    /// Says what is new of the zoo. Without its quorum the session observes: routing sends cancels and reductions only,
+    /// until a zoo with its quorum has taken over.
     fn watch_zoo(&mut self) {
         for news in self.zoo.look() {
             tracing::warn!("{news}");
             self.notes.push(news);
         }
-        if !self.observing && !self.zoo.quorum_holds() {
-            self.observing = self.control.push(Control::Mode(Mode::Observe)).is_ok();
+        let holds = self.zoo.quorum_holds();
+        if holds != self.quorum_told && self.control.push(Control::Quorum { holds }).is_ok() {
+            self.quorum_told = holds;
         }
     }
 

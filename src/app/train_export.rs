@@ -153,7 +153,8 @@ fn with_usable_volume(bar: &Bar) -> Bar {
 }
 
 impl ExportedDay {
-    fn take(&mut self, cycle: &Cycle, minute: SessionTime) {
+    /// Takes in the rows of the cycle that closed `minute`.
+    pub fn take(&mut self, cycle: &Cycle, minute: SessionTime) {
         for row in 0..cycle.rows {
             let columns = cycle.feature_row(row);
             if columns[..schema::BAR_COLUMNS].iter().all(|x| x.is_nan()) {

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::zoo::{self, Zoo};
 use crate::clock::ScaledClock;
-use crate::inference::{Engine, Health, InferenceConfig, SwapPort};
+use crate::inference::{DeadlineClock, Engine, Health, InferenceConfig, SwapPort};
 
 /// Looks between two looks at the folder.
 const FOLDER_EVERY: u32 = 20;
@@ -64,14 +64,36 @@ impl ZooWatch {
 
     /// What is new, each as a sentence. Never waits: a changed folder is loaded on a thread of its own.
     pub fn look(&mut self) -> Vec<String> {
-        let mut news = Vec::new();
-        self.look_at_engine(&mut news);
-        self.look_at_swap(&mut news);
+        let news = self.look_inside();
         self.looks += 1;
         if self.looks.is_multiple_of(FOLDER_EVERY) && self.loading.is_none() && self.next_health.is_none() {
             self.look_at_folder();
         }
         news
+    }
+
+    /// As [`ZooWatch::look`], but never at the folder: what it says depends on the session alone.
+    pub fn look_inside(&mut self) -> Vec<String> {
+        let mut news = Vec::new();
+        self.look_at_swap(&mut news);
+        self.look_at_engine(&mut news);
+        news
+    }
+
+    /// Offers a zoo, which takes over at the next cycle.
+    ///
+    /// # Errors
+    /// A model of it fails a check, its quorum does not hold, or an earlier one still waits.
+    pub fn offer(&mut self, zoo: Zoo, clock: &impl DeadlineClock) -> Result<()> {
+        let engine = whole(zoo, self.config, clock)?;
+        self.hand_over(engine)
+    }
+
+    fn hand_over(&mut self, engine: Engine) -> Result<()> {
+        let health = engine.health();
+        self.port.offer(Box::new(engine)).map_err(|_| anyhow!("a new zoo found the exchange full and was dropped"))?;
+        self.next_health = Some(health);
+        Ok(())
     }
 
     fn look_at_engine(&mut self, news: &mut Vec<String>) {
@@ -88,12 +110,17 @@ impl ZooWatch {
         let back = self.shed.iter().filter(|f| !shed.contains(f));
         news.extend(back.map(|f| format!("{f} is taken back after a quiet time")));
         self.shed = shed;
-        if self.quorum_held && !self.health.quorum_holds() {
-            news.push(
-                "a horizon has fewer families than the zoo's quorum: observing only, until the next start".into(),
-            );
+        let holds = self.health.quorum_holds();
+        if holds != self.quorum_held {
+            news.push(if holds {
+                "every horizon has its quorum of families again: observing for want of it ends".into()
+            } else {
+                "a horizon has fewer families than the zoo's quorum: observing only, until a zoo with its quorum takes \
+                 over"
+                    .into()
+            });
         }
-        self.quorum_held = self.health.quorum_holds();
+        self.quorum_held = holds;
     }
 
     fn look_at_swap(&mut self, news: &mut Vec<String>) {
@@ -102,7 +129,7 @@ impl ZooWatch {
         {
             news.push(format!("the zoo {} was replaced by the one now in {}", old.zoo(), self.folder.display()));
             self.health = health;
-            (self.quarantined, self.shed, self.quorum_held) = (0, Vec::new(), true);
+            (self.quarantined, self.shed) = (0, Vec::new());
         }
         if self.loading.as_ref().is_none_or(|l| !l.is_finished()) {
             return;
@@ -110,10 +137,8 @@ impl ZooWatch {
         let Some(loading) = self.loading.take() else { return };
         match loading.join().unwrap_or_else(|_| Err(anyhow!("its loading panicked"))) {
             Ok(engine) => {
-                let health = engine.health();
-                match self.port.offer(Box::new(engine)) {
-                    Ok(()) => self.next_health = Some(health),
-                    Err(_) => news.push("a new zoo found the exchange full and was dropped".into()),
+                if let Err(why) = self.hand_over(engine) {
+                    news.push(why.to_string());
                 }
             }
             Err(why) => {
@@ -135,7 +160,7 @@ impl ZooWatch {
         }
         self.settled = now;
         let (folder, config) = (self.folder.clone(), self.config);
-        let work = move || load_whole(&folder, config);
+        let work = move || whole(Zoo::load(&folder)?, config, &ScaledClock::real_time());
         match std::thread::Builder::new().name("zoo-loader".into()).spawn(work) {
             Ok(handle) => self.loading = Some(handle),
             Err(why) => tracing::warn!("no thread to load the new zoo on: {why}"),
@@ -144,8 +169,8 @@ impl ZooWatch {
 }
 
 /// A zoo that may take over: every model passes every check.
-fn load_whole(folder: &Path, config: InferenceConfig) -> Result<Engine> {
-    let engine = Zoo::load(folder)?.into_engine(config, &ScaledClock::real_time())?;
+fn whole(zoo: Zoo, config: InferenceConfig, clock: &impl DeadlineClock) -> Result<Engine> {
+    let engine = zoo.into_engine(config, clock)?;
     let health = engine.health();
     ensure!(health.failed_at_load().is_empty(), "{}", health.failed_at_load().join("; "));
     ensure!(health.quorum_holds(), "{}", zoo::NO_QUORUM);

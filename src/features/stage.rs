@@ -109,6 +109,11 @@ impl FeaturesStage {
         self.counters
     }
 
+    /// The cycle that came back last, for whoever records what models saw; before the first one an empty slot.
+    pub fn latest_cycle(&self) -> Option<&Cycle> {
+        self.pool.latest()
+    }
+
     /// Puts one closed bar into the state. The bar builder and history end here; an exporter enters here. Volume 0
     /// means that the volume is unknown.
     pub fn apply_bar(&mut self, bar: &Bar) {

@@ -169,6 +169,11 @@ impl CyclePool {
         })
     }
 
+    /// The slot that was returned last, as it came, until it is taken again.
+    pub fn latest(&self) -> Option<&Cycle> {
+        self.free.last().map(|c| &**c)
+    }
+
     /// Returns a slot. Never grows beyond the number it was made with.
     pub fn put(&mut self, cycle: Box<Cycle>) {
         if self.free.len() < self.free.capacity() {

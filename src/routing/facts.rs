@@ -78,6 +78,12 @@ pub enum Control {
     CancelAll,
     /// A new mode.
     Mode(Mode),
+    /// Whether the models have their quorum. Without it the mode is at least [`Mode::Observe`], whatever was asked for;
+    /// when it holds again the mode that was asked for is back.
+    Quorum {
+        /// Every horizon has it.
+        holds: bool,
+    },
 }
 
 /// A question to the broker, asked through the worker's client.

@@ -50,6 +50,8 @@ pub struct RoutingStage {
     pub(super) armed: bool,
     pub(super) disarmed_by: Option<DisarmReason>,
     pub(super) mode: Mode,
+    asked_mode: Mode,
+    quorum_holds: bool,
     pub(super) reconciled: bool,
     pub(super) unexplained: bool,
     pub(super) loss_latched: bool,
@@ -98,6 +100,8 @@ impl RoutingStage {
             armed: false,
             disarmed_by: None,
             mode: Mode::Live,
+            asked_mode: Mode::Live,
+            quorum_holds: true,
             reconciled: false,
             unexplained: false,
             loss_latched: false,
@@ -254,10 +258,12 @@ impl RoutingStage {
             }
             Control::Disarm { reason } => self.disarm(reason),
             Control::Mode(mode) => {
-                if mode != self.mode {
-                    out.push(RoutingOut::Fact(Fact::Mode { at: now, mode }));
-                }
-                self.mode = mode;
+                self.asked_mode = mode;
+                self.set_mode(now, out);
+            }
+            Control::Quorum { holds } => {
+                self.quorum_holds = holds;
+                self.set_mode(now, out);
             }
             Control::CancelAll => {
                 self.cancel_all = true;
@@ -266,6 +272,16 @@ impl RoutingStage {
                     self.advance(self.instruments[i].id, now, out);
                 }
             }
+        }
+    }
+
+    /// The mode is the tightest that any cause asks for: it loosens only when the cause that tightened it is gone.
+    fn set_mode(&mut self, now: SessionTime, out: &mut Outbox<RoutingOut>) {
+        let least = if self.quorum_holds { Mode::Live } else { Mode::Observe };
+        let mode = self.asked_mode.max(least);
+        if mode != self.mode {
+            self.mode = mode;
+            out.push(RoutingOut::Fact(Fact::Mode { at: now, mode }));
         }
     }
 

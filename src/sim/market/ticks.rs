@@ -233,7 +233,10 @@ fn previous_day(path: &Path, symbol: &str, today: RegularHours) -> Result<Vec<Ba
 }
 
 /// A tick file's prints in `hours` as bars.
-fn bars_of_ticks(file: &Path, hours: RegularHours) -> Result<Vec<Bar>, MarketError> {
+///
+/// # Errors
+/// The file can't be read.
+pub fn bars_of_ticks(file: &Path, hours: RegularHours) -> Result<Vec<Bar>, MarketError> {
     let mut stream = Stream { lines: Lines::open(file, HEADER)?, id: SymbolId(0), head: None, behind: None };
     let mut bars = Vec::new();
     stream.advance()?;
@@ -249,7 +252,10 @@ fn bars_of_ticks(file: &Path, hours: RegularHours) -> Result<Vec<Bar>, MarketErr
 }
 
 /// One symbol's traded minutes in `hours` from a file of bars with quotes.
-fn bars_with_quotes(file: &Path, symbol: &str, hours: RegularHours) -> Result<Vec<Bar>, MarketError> {
+///
+/// # Errors
+/// The file can't be read.
+pub fn bars_with_quotes(file: &Path, symbol: &str, hours: RegularHours) -> Result<Vec<Bar>, MarketError> {
     let mut lines = Lines::open(file, BARS_WITH_QUOTES_HEADER)?;
     let mut bars = Vec::new();
     while let Some(line) = lines.next_line()? {
