@@ -293,3 +293,35 @@ fn what_can_t_be_recorded_is_refused_in_one_sentence() {
     let sentence = other.refusal(&mut other.program(&["gateway", "--listen=127.0.0.1:0", "--data", full]));
     assert!(sentence.contains("describes no recording"), "{sentence}");
 }
+
+#[test]
+fn data_that_is_not_subscribed_is_refused_unless_delayed_data_will_do() {
+    let scratch = Scratch::new();
+    let gateway = Gateway::start(&scratch, &["--speed=20", "--entitlement=C=delayed"]);
+    let done = record(&scratch, &gateway, "refused", &["--seconds=30"]).output().unwrap();
+    let sentence = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(1), "{sentence}");
+    for word in ["no symbol has data", "10089", "--delayed"] {
+        assert!(sentence.contains(word), "{word}: {sentence}");
+    }
+    let done = record(&scratch, &gateway, "late", &["--seconds=60", "--delayed"]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let session = std::fs::read_to_string(scratch.path("late/session.json")).unwrap();
+    assert!(session.contains("\"data_type\": \"delayed\""), "{session}");
+    assert!(!kind(&rows(&scratch.path("late"), "AAPL"), "trade").is_empty());
+}
+
+#[test]
+fn raw_ticks_are_more_than_samples() {
+    let scratch = Scratch::new();
+    // One line in twenty may be tick by tick, and each symbol takes two.
+    let gateway = Gateway::start(&scratch, &["--speed=20", "--lines=200"]);
+    let counts = |out: &str, how: &[&str]| {
+        let done = record(&scratch, &gateway, out, &[&["--seconds=60"], how].concat()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let rows: Vec<_> = SYMBOLS.iter().map(|s| rows(&scratch.path(out), s)).collect();
+        ["quote", "trade"].map(|what| rows.iter().map(|r| kind(r, what).len()).sum::<usize>())
+    };
+    let (raw, sampled) = (counts("raw", &["--tick-by-tick"]), counts("sampled", &[]));
+    assert!(raw[0] > sampled[0] && raw[1] > sampled[1] && sampled[1] > 0, "{raw:?} {sampled:?}");
+}

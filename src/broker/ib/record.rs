@@ -341,6 +341,10 @@ impl<C: Clock + Sync> Recorder<C> {
                         heard(Heard::Fact(symbol, kind));
                     }
                 }
+                // Some refusals come as a notice: the line stays open and silent.
+                Some(Ok(SubscriptionItem::Notice(n))) if errors::of(n.code).1 == Reaction::NoLine => {
+                    heard(Heard::Refused(symbol, told(&n)));
+                }
                 Some(Ok(SubscriptionItem::Notice(notice))) => tracing::info!("symbol {symbol}: {notice}"),
                 Some(Err(e)) => {
                     self.lines[i].sampled = None;
