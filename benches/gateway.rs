@@ -53,12 +53,14 @@ unsafe impl GlobalAlloc for Live {
 #[global_allocator]
 static GLOBAL: Live = Live;
 
+/// A part's name and what measures it.
+type Part = (&'static str, fn() -> Value);
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let report = arguments.iter().position(|a| a == "--report").map(|i| arguments[i + 1].clone());
     let named = |name: &str| arguments.iter().any(|a| a == name);
-    let parts: [(&str, fn() -> Value); 4] =
-        [("compute", compute), ("loopback", loopback), ("symbols", symbols), ("day", day)];
+    let parts: [Part; 4] = [("compute", compute), ("loopback", loopback), ("symbols", symbols), ("day", day)];
     let all = !parts.iter().any(|(name, _)| named(name));
     let mut figures = serde_json::Map::new();
     for (name, part) in parts.into_iter().filter(|(name, _)| all || named(name)) {
