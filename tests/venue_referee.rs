@@ -31,6 +31,7 @@ fn a_good_client_breaks_nothing_and_is_counted() {
     assert!(audit.is_clean(), "{:?}", audit.violations);
     assert_eq!((audit.exercised.orders_checked, audit.exercised.shorts_checked, audit.executions), (3, 1, 2));
     assert_eq!((audit.received["place_order"], audit.received["cancel_order"], audit.cancels_asked), (3, 1, 1));
+    assert!((audit.order_efficiency - 4.0 / 3.0).abs() < 1e-12, "3 orders and a cancel over 2 executed and 1");
     assert!(audit.books_agree && audit.open_orders.is_empty());
     let asked: Vec<_> = audit.order_requests.iter().map(|r| (r.request, r.order_id, r.terms.as_str())).collect();
     assert_eq!(asked[0], ("place_order", 1, "BUY 100 265598 LMT @309.16 DAY"));

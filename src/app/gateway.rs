@@ -315,11 +315,10 @@ impl Gateway {
             tracing::warn!(%error, "a symbol's market ended early");
         }
         let audit = self.venue.audit();
-        let efficiency = self.venue.efficiency().ratio();
         tracing::info!(
             violations = audit.violations_total,
             executions = audit.executions,
-            order_efficiency = efficiency,
+            order_efficiency = audit.order_efficiency,
             "session ended"
         );
         let Some(path) = &self.args.audit else { return Ok(()) };

@@ -120,6 +120,8 @@ pub struct Audit {
     pub executions: u64,
     /// Cancel requests.
     pub cancels_asked: u64,
+    /// IB's order-efficiency ratio; above 20 is excessive.
+    pub order_efficiency: f64,
     /// Whether the venue's books equal what was reported to clients. False while reports are under way.
     pub books_agree: bool,
     /// Orders that still work.
@@ -180,6 +182,7 @@ impl Referee {
             commissions_usd: commissions.to_f64(),
             executions: self.ledger.executions(),
             cancels_asked: self.ledger.cancels_asked,
+            order_efficiency: market.order_efficiency(),
             open_orders,
         }
     }

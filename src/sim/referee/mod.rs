@@ -60,6 +60,8 @@ pub trait MarketFacts {
     fn clients_connected(&self) -> BTreeSet<i32>;
     /// The venue's own cash, commissions and positions, to compare with the referee's.
     fn booked(&self) -> (Money, Money, BTreeMap<String, i64>);
+    /// IB's order-efficiency ratio: (submits + revisions + cancels) / (executed orders + 1); above 20 is excessive.
+    fn order_efficiency(&self) -> f64;
 }
 
 /// The referee of one session.

@@ -44,4 +44,8 @@ impl MarketFacts for Core {
         let positions = held.map(|(s, p)| (self.reference(*s).symbol.clone(), p.qty)).collect();
         (self.account.cash, self.account.commissions, positions)
     }
+
+    fn order_efficiency(&self) -> f64 {
+        self.efficiency.ratio()
+    }
 }
