@@ -205,14 +205,20 @@ impl Venue {
         self.settle(now, out);
     }
 
-    /// Lets time pass until `now`.
+    /// Lets time pass until `now`: instant by instant where anything may strike, so that what a fault does and when does
+    /// not depend on how often the host looks at the clock.
     pub fn advance(&mut self, now: SessionTime, out: &mut Vec<Outgoing>) {
-        while let Some(due) = self.faults.next_due().filter(|t| *t <= now) {
-            self.core.advance(due, &mut self.said);
-            self.speak(out);
-            self.faults.run_due(due, out);
-            self.obey(out);
+        let mut last = None;
+        while !self.faults.is_idle()
+            && let Some(due) = self.next_due().filter(|t| *t < now && last.is_none_or(|l| l < *t))
+        {
+            self.step(due, out);
+            last = Some(due);
         }
+        self.step(now, out);
+    }
+
+    fn step(&mut self, now: SessionTime, out: &mut Vec<Outgoing>) {
         self.core.advance(now, &mut self.said);
         self.speak(out);
         self.settle(now, out);
