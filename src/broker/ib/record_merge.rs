@@ -1,12 +1,12 @@
 //! Ticks of a market data line, put together again into rows of a recording: whole quotes and prints. Pure: time comes
 //! in, no socket, no file.
 //!
-//! A gateway sends one sample as several messages, in the recorded order bid, offer, last, volume. A row is therefore not
-//! written at its first message but once the line has been silent for one sweep or a message shows that the next sample
-//! has begun (one that came already, or whose turn is over), stamped with the first message's time. A print waits for its day volume, which
-//! comes last; its size is the step of the day's volume since the print before, so that volumes add up whatever the
-//! sampling left out. What a new line tells first is a snapshot: its last price is no print and its volume only the
-//! base of the next step.
+//! A gateway sends one sample as several messages, in the recorded order bid, offer, last, volume. A row is therefore
+//! not written at its first message but once a message shows that the next sample has begun (one that came already, or
+//! whose turn is over) or none of this one can still be on its way, stamped with the first message's time. A busy host
+//! may be handed a sample in pieces: silence alone ends none. The size of a print is the step of the day's volume since
+//! the print before, so that volumes add up whatever the sampling left out. What a new line tells first is a snapshot:
+//! its last price is no print and its volume only the base of the next step.
 
 use ibapi::contracts::tick_types::TickType;
 use ibapi::market_data::realtime::TickTypes;
@@ -16,7 +16,7 @@ use crate::clock::{MILLISECOND, Nanos, SessionTime};
 use crate::domain::{Price, Qty, SymbolId};
 use crate::message::StatusKind;
 
-/// Longest that a print waits for its volume, and a row for silence, session time: less than half a sampling period.
+/// How long after its first message a sample may still be on its way, session time: less than half a sampling period.
 const HOLD_MAX: Nanos = 100 * MILLISECOND;
 
 /// Places of a sample's last price and day volume; bid and offer come before them.
@@ -47,8 +47,6 @@ struct Pending {
     since: Option<SessionTime>,
     /// Which fields of the sample have come: a bit a field, in a sample's order.
     seen: u16,
-    /// Something came in this sweep.
-    stirred: bool,
     /// The day's volume that rows account for; `None` = no volume was told on this line yet.
     booked: Option<u64>,
     written: Top,
@@ -97,24 +95,18 @@ impl Merge {
         };
         if quoted {
             p.since.get_or_insert(at);
-            p.stirred = true;
             p.seen |= field.map_or(0, |f| 1 << f);
         }
         fact
     }
 
-    /// At the end of a sweep: gives the rows of every symbol whose line is silent, or that waited long enough.
+    /// At the end of a sweep: gives the rows of every symbol whose sample is whole by now.
     pub(super) fn sweep(&mut self, now: SessionTime, row: &mut impl FnMut(SymbolId, SessionTime, Row)) {
         for i in 0..self.symbols {
             let symbol = SymbolId(i);
-            let p = &mut self.pending[symbol.index()];
-            let stirred = std::mem::take(&mut p.stirred);
-            let Some(since) = p.since else { continue };
-            let waits = stirred || (p.traded() && !p.has(VOLUME));
-            if waits && now - since < HOLD_MAX {
-                continue;
+            if let Some(since) = self.pending[symbol.index()].since.filter(|since| now - *since >= HOLD_MAX) {
+                self.write(symbol, since, row);
             }
-            self.write(symbol, since, row);
         }
     }
 
